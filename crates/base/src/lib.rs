@@ -1,0 +1,12 @@
+//! Floor 0: the words that every floor shares. Nothing here does I/O, reads a clock or draws a
+//! random number.
+
+pub mod ids;
+pub mod money;
+pub mod plain;
+pub mod time;
+
+pub use ids::{Id, IdError, IdMaker};
+pub use money::{Currency, Money, MoneyError, UnitPrice};
+pub use plain::{Plain, Val};
+pub use time::Timestamp;

@@ -1,0 +1,57 @@
+//! The instant: UTC microseconds, handed in, never read from a clock here.
+
+use std::fmt;
+
+use crate::plain::{Plain, Val};
+
+/// An instant in UTC microseconds since 1970. Intervals are half-open: `from <= t && t < until`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The instant of a number of microseconds since 1970.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+    /// Microseconds since 1970.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+    /// Milliseconds since 1970, rounded down.
+    pub const fn millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+    /// This instant and `seconds` more (or fewer), held at the ends of the range.
+    pub const fn plus_s(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+    /// Whole seconds from `earlier` to this instant, rounded down.
+    pub const fn since_s(self, earlier: Self) -> i64 {
+        (self.0 - earlier.0).div_euclid(1_000_000)
+    }
+}
+
+impl Plain for Timestamp {
+    fn to_val(&self) -> Val<'_> {
+        Val::I64(self.0)
+    }
+    fn from_val(val: Val<'_>) -> Option<Self> {
+        i64::from_val(val).map(Self)
+    }
+}
+
+/// RFC 3339 in UTC.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(it) => write!(f, "{it}"),
+            Err(_) => write!(f, "{} µs", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,241 @@
+//! The transaction: one concrete type over both engines.
+
+use base::{Currency, Money, Plain, Val};
+
+use crate::error::{Result, StoreError};
+use crate::sql::Sql;
+use crate::{pg, sqlite};
+
+/// Which engine is behind a [`Tx`]. The domain never asks; tests and benchmarks do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded.
+    Sqlite,
+    /// A server that speaks PostgreSQL's protocol.
+    Postgres,
+}
+
+/// A running transaction. Text is in `$1` style, bound by number with [`crate::args!`].
+pub struct Tx<'c> {
+    link: Link<'c>,
+    failed: Option<StoreError>,
+}
+
+enum Link<'c> {
+    Sqlite(&'c rusqlite::Connection),
+    Postgres(&'c mut pg::Session),
+}
+
+/// One row of an answer.
+pub struct Row<'r> {
+    sql: &'r str,
+    cells: Cells<'r>,
+}
+
+enum Cells<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
+impl Row<'_> {
+    /// Column `at`, from 0. [`StoreError::Decode`] when it does not hold a `T`.
+    pub fn get<T: Plain>(&self, at: usize) -> Result<T> {
+        let val = match self.cells {
+            Cells::Sqlite(row) => sqlite::column(row, at),
+            Cells::Postgres(row) => pg::column(row, at),
+        };
+        val.and_then(T::from_val).ok_or_else(|| StoreError::Decode {
+            column: at,
+            wanted: std::any::type_name::<T>(),
+            sql: self.sql.to_owned(),
+        })
+    }
+
+    /// Columns `at` and `at + 1`: minor units and currency.
+    pub fn money(&self, at: usize) -> Result<Money> {
+        Ok(Money::new(self.get(at)?, self.get::<Currency>(at + 1)?))
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
+        Self { link: Link::Sqlite(connection), failed: None }
+    }
+    pub(crate) fn postgres(session: &'c mut pg::Session) -> Self {
+        Self { link: Link::Postgres(session), failed: None }
+    }
+
+    /// The first failure of this transaction, if a statement failed: it decides whether the whole
+    /// command runs again, whatever the command made of it.
+    pub(crate) fn failed(&self) -> Option<&StoreError> {
+        self.failed.as_ref()
+    }
+
+    /// The engine behind this transaction.
+    pub fn engine(&self) -> Engine {
+        match self.link {
+            Link::Sqlite(_) => Engine::Sqlite,
+            Link::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs one statement; gives the number of rows that it changed.
+    pub fn exec(&mut self, sql: &str, values: &[Val<'_>]) -> Result<u64> {
+        let counts = self.exec_all(&[(sql, values)])?;
+        Ok(counts.first().copied().unwrap_or(0))
+    }
+
+    /// Runs independent statements, on PostgreSQL in one round trip; gives each one's row count.
+    /// All run, whatever the counts are: the caller checks them and returns an error to undo.
+    pub fn exec_all(&mut self, all: &[(&str, &[Val<'_>])]) -> Result<Vec<u64>> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => {
+                all.iter().map(|(sql, values)| sqlite_exec(connection, sql, values)).collect()
+            }
+            Link::Postgres(session) => session.exec_all(all),
+        };
+        self.note(result)
+    }
+
+    /// Runs a statement whose row count nobody needs: on PostgreSQL it travels with the next one
+    /// that is waited for, at the latest with COMMIT. It keeps its place in the order; only its
+    /// error is heard later.
+    pub fn later(&mut self, sql: &str, values: &[Val<'_>]) -> Result<()> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => sqlite_exec(connection, sql, values).map(drop),
+            Link::Postgres(session) => session.queue(sql, values),
+        };
+        self.note(result)
+    }
+
+    /// Every row of a query.
+    pub fn all<T>(
+        &mut self,
+        sql: &str,
+        values: &[Val<'_>],
+        read: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => sqlite_all(connection, sql, values, read),
+            Link::Postgres(session) => session.query(sql, values).and_then(|rows| {
+                rows.iter().map(|row| read(&Row { sql, cells: Cells::Postgres(row) })).collect()
+            }),
+        };
+        self.note(result)
+    }
+
+    /// The first row of a query, if there is one.
+    pub fn opt<T>(
+        &mut self,
+        sql: &str,
+        values: &[Val<'_>],
+        read: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.all(sql, values, read)?.into_iter().next())
+    }
+
+    /// The one row of a query; [`StoreError::NotFound`] when there is none.
+    pub fn one<T>(
+        &mut self,
+        sql: &str,
+        values: &[Val<'_>],
+        read: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.opt(sql, values, read)?.ok_or_else(|| StoreError::NotFound(sql.to_owned()))
+    }
+
+    /// Inserts many rows of one shape: `head` is `insert into t (a, b)`, `tail` what follows the
+    /// values. Gives the number of rows inserted. SQLite loops one prepared statement; PostgreSQL
+    /// takes up to 100 rows a statement.
+    pub fn insert_many<const N: usize>(
+        &mut self,
+        head: &str,
+        rows: &[[Val<'_>; N]],
+        tail: &str,
+    ) -> Result<u64> {
+        const ROWS_MAX: usize = 100;
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => sqlite_insert_many(connection, head, rows, tail),
+            Link::Postgres(session) => {
+                let statements: Vec<Sql<'_>> =
+                    rows.chunks(ROWS_MAX).map(|chunk| values_text(head, chunk, tail)).collect();
+                let all: Vec<_> = statements.iter().map(|it| (it.text(), it.values())).collect();
+                session.exec_all(&all).map(|counts| counts.iter().sum())
+            }
+        };
+        self.note(result)
+    }
+
+    /// What follows a `select` that takes work from a queue: other workers' rows are passed over.
+    /// The single writer of SQLite needs nothing.
+    pub fn skip_locked(&self) -> &'static str {
+        match self.link {
+            Link::Sqlite(_) => "",
+            Link::Postgres(_) => " for update skip locked",
+        }
+    }
+
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && self.failed.is_none()
+        {
+            self.failed = Some(error.clone());
+        }
+        result
+    }
+}
+
+fn values_text<'v, const N: usize>(head: &str, rows: &[[Val<'v>; N]], tail: &str) -> Sql<'v> {
+    let mut sql = Sql::new(head);
+    sql.push(" values ");
+    for (at, row) in rows.iter().enumerate() {
+        sql.push(if at == 0 { "(" } else { ", (" });
+        for (column, value) in row.iter().enumerate() {
+            if column > 0 {
+                sql.push(", ");
+            }
+            sql.bind(*value);
+        }
+        sql.push(")");
+    }
+    sql.tail(tail);
+    sql
+}
+
+fn sqlite_exec(connection: &rusqlite::Connection, sql: &str, values: &[Val<'_>]) -> Result<u64> {
+    let mut statement = connection.prepare_cached(sql)?;
+    sqlite::bind(&mut statement, values)?;
+    Ok(statement.raw_execute()? as u64)
+}
+
+fn sqlite_all<T>(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    values: &[Val<'_>],
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    sqlite::bind(&mut statement, values)?;
+    let mut rows = statement.raw_query();
+    let mut out = Vec::new();
+    while let Some(row) = rows.next()? {
+        out.push(read(&Row { sql, cells: Cells::Sqlite(row) })?);
+    }
+    Ok(out)
+}
+
+fn sqlite_insert_many<const N: usize>(
+    connection: &rusqlite::Connection,
+    head: &str,
+    rows: &[[Val<'_>; N]],
+    tail: &str,
+) -> Result<u64> {
+    let marks = vec!["?"; N].join(", ");
+    let mut statement = connection.prepare_cached(&format!("{head} values ({marks}){tail}"))?;
+    let mut count = 0;
+    for row in rows {
+        sqlite::bind_row(&mut statement, row)?;
+        count += statement.raw_execute()? as u64;
+    }
+    Ok(count)
+}
