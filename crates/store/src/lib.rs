@@ -4,14 +4,18 @@
 //! of a `Tx`; where engines differ, the difference is one function in this crate.
 
 mod error;
+mod files;
 mod pg;
 mod sql;
 mod sqlite;
 mod tx;
+mod vault;
 
 pub use error::{Result, StoreError};
+pub use files::{Disk, Files};
 pub use sql::Sql;
 pub use tx::{Engine, Row, Tx};
+pub use vault::{Class, CopyMade, CopyRestored, KeysAt, Vault, VaultError};
 
 /// Binds values by number: `args![id, name, now]`.
 #[macro_export]
