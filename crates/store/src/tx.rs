@@ -44,11 +44,16 @@ impl Row<'_> {
             Cells::Sqlite(row) => sqlite::column(row, at),
             Cells::Postgres(row) => pg::column(row, at),
         };
-        val.and_then(T::from_val).ok_or_else(|| StoreError::Decode {
+        val.and_then(T::from_val).ok_or_else(|| self.wrong::<T>(at))
+    }
+
+    /// The error of a column that does not read as a `T`: for shapes that a caller decodes herself.
+    pub fn wrong<T>(&self, at: usize) -> StoreError {
+        StoreError::Decode {
             column: at,
             wanted: std::any::type_name::<T>(),
             sql: self.sql.to_owned(),
-        })
+        }
     }
 
     /// Columns `at` and `at + 1`: minor units and currency.
@@ -104,6 +109,15 @@ impl<'c> Tx<'c> {
         let result = match &mut self.link {
             Link::Sqlite(connection) => sqlite_exec(connection, sql, values).map(drop),
             Link::Postgres(session) => session.queue(sql, values),
+        };
+        self.note(result)
+    }
+
+    /// Runs a statement of the schema. It is not kept prepared.
+    pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_batch(sql).map_err(StoreError::from),
+            Link::Postgres(session) => session.ddl(sql),
         };
         self.note(result)
     }
