@@ -1,3 +1,6 @@
 //! The store on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
+mod blobs;
 mod exec;
+mod vault;
