@@ -3,6 +3,7 @@
 //! One SQL text serves SQLite and PostgreSQL, bound by number. Commands are synchronous functions
 //! of a `Tx`; where engines differ, the difference is one function in this crate.
 
+pub mod backup;
 mod blobs;
 mod db;
 mod error;
