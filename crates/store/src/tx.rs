@@ -44,11 +44,16 @@ impl Row<'_> {
             Cells::Sqlite(row) => sqlite::column(row, at),
             Cells::Postgres(row) => pg::column(row, at),
         };
-        val.and_then(T::from_val).ok_or_else(|| StoreError::Decode {
+        val.and_then(T::from_val).ok_or_else(|| self.wrong::<T>(at))
+    }
+
+    /// The error of a column that does not read as a `T`: for shapes that a caller decodes herself.
+    pub fn wrong<T>(&self, at: usize) -> StoreError {
+        StoreError::Decode {
             column: at,
             wanted: std::any::type_name::<T>(),
             sql: self.sql.to_owned(),
-        })
+        }
     }
 
     /// Columns `at` and `at + 1`: minor units and currency.
