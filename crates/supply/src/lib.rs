@@ -6,13 +6,10 @@
 //! the place that is reserved: a variant's pool stands at the offer's own premises.
 
 pub mod capacity;
+pub mod offer;
 pub mod terms;
 
-#[doc(hidden)]
-pub mod stub;
-
-pub use party::{Actor, PartyId, PremisesId};
-use stub as party;
+use party::{PartyId, PremisesId};
 
 base::ids! {
     /// Something sold at a place, on terms.

@@ -113,8 +113,8 @@ impl Rule {
         let Ok(weekly) = Weekly::parse(&pool.rule, &pool.zone) else { return Ok(None) };
         let sql = "select starts_at, ends_at, units from pool_exception
                    where pool = $1 and starts_at < $2 and ends_at > $3 order by starts_at";
-        let window = args![pool.id, starts(grid_min, until), starts(grid_min, first)];
-        let exceptions = tx.all(sql, window, |row| {
+        let (starts_at, ends_at) = (starts(grid_min, first), starts(grid_min, until));
+        let exceptions = tx.all(sql, args![pool.id, ends_at, starts_at], |row| {
             Ok(Exception { starts_at: row.get(0)?, ends_at: row.get(1)?, units: row.get(2)? })
         })?;
         Ok(Some(Self { grid_min, overbook: pool.overbook, weekly, exceptions }))

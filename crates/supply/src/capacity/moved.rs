@@ -1,6 +1,6 @@
 //! Moving a booking: the new cells are taken before the old are given up, in one transaction.
 
-use base::{Id, Timestamp};
+use base::Timestamp;
 use store::{StoreError, Tx, args};
 
 use super::batch::Batch;
@@ -104,7 +104,7 @@ fn write_parts(tx: &mut Tx<'_>, claim: &Claimed, wants: &[Want]) -> Result<(), S
     let next = claim.parts.iter().map(|it| it.part).max().map_or(0, |it| it + 1);
     tx.later("delete from claim_part where claim = $1", args![claim.id])?;
     for (part, want) in (next..).zip(claim::merged(wants)) {
-        let values = args![claim.id.raw(), part, want.pool, want.from, want.until, want.quantity];
+        let values = args![claim.id, part, want.pool, want.from, want.until, want.quantity];
         tx.later(claim::INSERT_PART, values)?;
     }
     Ok(())

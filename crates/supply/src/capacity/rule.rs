@@ -67,7 +67,7 @@ impl Weekly {
     /// Units at one moment by the table alone.
     fn units(&self, at: Timestamp) -> i64 {
         let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return 0 };
-        let local = at.to_zoned(self.zone.clone());
+        let local = at.to_zoned_datetime(self.zone.clone());
         let day = i64::from(local.weekday().to_monday_zero_offset());
         let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
         let open = |span: &&Span| {
