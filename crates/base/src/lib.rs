@@ -7,6 +7,7 @@ pub mod geo;
 pub mod ids;
 pub mod money;
 pub mod plain;
+pub mod sign;
 pub mod time;
 
 pub use ids::{Id, IdError, IdMaker};
