@@ -4,4 +4,5 @@
 mod backup;
 mod blobs;
 mod exec;
+mod power_loss;
 mod vault;
