@@ -6,6 +6,7 @@
 //! the place that is reserved: a variant's pool stands at the offer's own premises.
 
 pub mod capacity;
+pub mod catalog;
 pub mod offer;
 pub mod stock;
 pub mod terms;
