@@ -15,6 +15,7 @@ use crate::pool::Pool;
 use crate::queue::{Command, Lane, Queue, Verdict, guarded};
 use crate::target::{OpenError, Options, Target};
 use crate::tx::{Engine, Tx};
+use crate::vault::{KeysAt, Vault};
 
 const READ_BEGIN: &str = "begin isolation level repeatable read read only";
 
@@ -30,6 +31,7 @@ struct Inner {
     meter: Arc<Meter>,
     readers: Readers,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    vault: Vault,
 }
 
 enum Readers {
@@ -91,10 +93,19 @@ impl Db {
             .collect::<Result<Vec<_>>>()?;
         let queue = Arc::new(Queue::new(options.queue_max));
         let meter = Arc::new(Meter::default());
+        let vault = Vault::new(KeysAt::of(target, &options));
         let writer = Writer { file, options, queue: Arc::clone(&queue), meter: Arc::clone(&meter) };
         let thread = spawn("store-writer", move || writer.serve(link))?;
         let readers = Readers::Sqlite(Pool::new(readers));
-        Ok(Self::new(target, queue, meter, readers, vec![thread]))
+        let inner = Inner {
+            target: target.clone(),
+            queue,
+            meter,
+            readers,
+            threads: Mutex::new(vec![thread]),
+            vault,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     fn open_postgres(
@@ -125,19 +136,16 @@ impl Db {
             .map(|_| Line::open(&connector))
             .collect::<Result<Vec<_>>>()?;
         let readers = Readers::Postgres(Pool::new(readers));
-        Ok(Self::new(target, queue, meter, readers, threads))
-    }
-
-    fn new(
-        target: &Target,
-        queue: Arc<Queue>,
-        meter: Arc<Meter>,
-        readers: Readers,
-        threads: Vec<JoinHandle<()>>,
-    ) -> Self {
-        let threads = Mutex::new(threads);
-        let inner = Inner { target: target.clone(), queue, meter, readers, threads };
-        Self { inner: Arc::new(inner) }
+        let vault = Vault::new(KeysAt::of(target, options));
+        let inner = Inner {
+            target: target.clone(),
+            queue,
+            meter,
+            readers,
+            threads: Mutex::new(threads),
+            vault,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs a command in a transaction and waits; answered after the commit is durable. An `Err`
@@ -207,6 +215,11 @@ impl Db {
                 }
             })?,
         }
+    }
+
+    /// The keys that seal personal data, apart from this database.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// The engine behind this database.

@@ -3,6 +3,8 @@
 //! One SQL text serves SQLite and PostgreSQL, bound by number. Commands are synchronous functions
 //! of a `Tx`; where engines differ, the difference is one function in this crate.
 
+pub mod backup;
+mod blobs;
 mod db;
 mod error;
 mod exec_pg;
@@ -21,6 +23,7 @@ pub mod testing;
 mod tx;
 mod vault;
 
+pub use blobs::{Blob, BlobError, BlobId, Blobs, Owner, Swept};
 pub use db::Db;
 pub use error::{Result, StoreError};
 pub use files::{Disk, Files};
@@ -32,7 +35,7 @@ pub use tx::{Engine, Row, Tx};
 pub use vault::{Class, CopyMade, CopyRestored, KeysAt, Vault, VaultError};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
-pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql");
+pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql", "0002_blobs.sql");
 
 /// Binds values by number: `args![id, name, now]`.
 #[macro_export]
