@@ -6,7 +6,7 @@ pub mod money;
 pub mod plain;
 pub mod time;
 
-pub use ids::{Id, IdError, IdMaker};
+pub use ids::{FreshIds, Id, IdError, IdMaker, TooFewIds};
 pub use money::{Currency, Money, MoneyError, UnitPrice};
 pub use plain::{Plain, Val};
 pub use time::Timestamp;

@@ -1,0 +1,1 @@
+//! Pools: made, paused, given figures, exceptions and blocks.
