@@ -5,7 +5,7 @@
 //! rule but the house's own.
 
 use base::Timestamp;
-use base::civil::CivilDate;
+use crate::soon::civil::CivilDate;
 use store::{Row, StoreError, Tx, args};
 
 use crate::invalid::{Invalid, name, need, word};
@@ -204,7 +204,7 @@ pub fn load(
         return Err(overlap(&first, &second));
     }
     if loaded.added + loaded.changed > 0 {
-        let added = store::Fact::Count(i64::try_from(loaded.added).unwrap_or(i64::MAX));
+        let added = crate::soon::Fact::Count(i64::try_from(loaded.added).unwrap_or(i64::MAX));
         tell(tx, now, "law.loaded", 0, actor, &[("added", added)])?;
     }
     Ok(loaded)

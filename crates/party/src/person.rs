@@ -162,7 +162,7 @@ pub fn set_personal(tx: &mut Tx<'_>, now: Timestamp, cmd: SetPersonal) -> Result
         Some(_) => {}
     }
     write(tx, now, cmd.person, &cmd.personal)?;
-    let facts = &[("field", store::Fact::Code(cmd.personal.field.code()))];
+    let facts = &[("field", crate::soon::Fact::Code(cmd.personal.field.code()))];
     tell(tx, now, "person.changed", cmd.person.raw(), cmd.actor, facts)?;
     Ok(())
 }
@@ -195,7 +195,7 @@ pub fn by_lookup(
     lookup: &[u8; 32],
 ) -> Result<Option<PartyId>, StoreError> {
     let sql = "select person from personal where field = $1 and lookup = $2";
-    tx.opt(sql, args![field, lookup], |row| row.get(0))
+    tx.opt(sql, args![field, *lookup], |row| row.get(0))
 }
 
 /// The state of a person or organisation (`kind`), if there is one.
@@ -224,7 +224,7 @@ pub fn set_state(tx: &mut Tx<'_>, now: Timestamp, cmd: SetState) -> Result<(), P
             Some(_) => PersonError::Closed(cmd.party),
         });
     }
-    let facts = &[("state", store::Fact::Code(cmd.state.code()))];
+    let facts = &[("state", crate::soon::Fact::Code(cmd.state.code()))];
     tell(tx, now, "party.state_set", cmd.party.raw(), cmd.actor, facts)?;
     Ok(())
 }

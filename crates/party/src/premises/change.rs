@@ -1,8 +1,8 @@
 //! Premises are added, given hours, and closed for good.
 
-use base::civil::{CivilDate, Zone};
-use base::geo::Point;
-use base::hours::Hours;
+use crate::soon::civil::{CivilDate, Zone};
+use crate::soon::geo::Point;
+use crate::soon::hours::Hours;
 use base::{Id as _, Timestamp};
 use store::{StoreError, Tx, args};
 
@@ -121,7 +121,7 @@ pub fn add(tx: &mut Tx<'_>, now: Timestamp, cmd: AddPremises) -> Result<Premises
     if !insert(tx, now, cmd.organisation, &cmd.place)? {
         return Err(ChangeError::Duplicate);
     }
-    let facts = &[("organisation", store::Fact::Id(cmd.organisation.raw()))];
+    let facts = &[("organisation", crate::soon::Fact::Id(cmd.organisation.raw()))];
     tell(tx, now, "premises.added", cmd.place.id.raw(), cmd.actor, facts)?;
     Ok(new(cmd.organisation, cmd.place))
 }
@@ -184,6 +184,7 @@ pub(crate) fn insert(
             created_at, changed_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'open', $15, $16, $16)
         on conflict do nothing";
+    let (zone, parsed) = (place.zone.name().to_owned(), parses(place.hours.as_deref()));
     let args = args![
         place.id,
         organisation,
@@ -192,9 +193,9 @@ pub(crate) fn insert(
         place.category,
         place.point.lat_e7,
         place.point.lon_e7,
-        place.zone.name(),
+        zone,
         place.hours,
-        parses(place.hours.as_deref()),
+        parsed,
         place.division,
         place.address,
         place.day_cut_min,

@@ -15,16 +15,16 @@ pub use change::{
 pub use open::{Openness, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
 
-use base::civil::Zone;
-use base::geo::Point;
-use base::hours::Hours;
+use crate::soon::civil::Zone;
+use crate::soon::geo::Point;
+use crate::soon::hours::Hours;
 use base::{Plain, Timestamp};
 use store::{Row, Sql, StoreError, Tx, args};
 
 use crate::rights::{ActorFilter, visible_at};
 use crate::{PartyId, PremisesId};
 
-pub(crate) use change::check_place;
+pub(crate) use change::{check_place, insert, new};
 
 base::plain_enum! {
     /// What a screen calls the state of premises.

@@ -1,8 +1,8 @@
 //! Whether premises are open: usual hours, hours of single days, pauses. One query.
 
-use base::civil::{self, CivilDate, Zone};
-use base::geo::Point;
-use base::hours::Hours;
+use crate::soon::civil::{self, CivilDate, Zone};
+use crate::soon::geo::Point;
+use crate::soon::hours::Hours;
 use base::Timestamp;
 use store::{Row, StoreError, Tx, args};
 
@@ -67,7 +67,7 @@ pub fn open_at(
         left join premises_exception e on e.premises = s.id and e.day >= $2
         where s.id = $1 order by e.day nulls last";
     // Two days back: a zone may be a day behind UTC, and a day's hours may run past midnight.
-    let first_day = civil::date_in(at.plus_s(-2 * 86_400), &Zone::UTC);
+    let first_day = civil::date_in(at.plus_s(-2 * 86_400), &Zone::utc());
     let rows = tx.all(sql, args![premises, first_day], |row| Ok((facts(row)?, day(row)?)))?;
     let days: Vec<(CivilDate, String)> = rows.iter().filter_map(|it| it.1.clone()).collect();
     match rows.into_iter().next() {

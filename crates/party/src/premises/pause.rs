@@ -1,11 +1,12 @@
 //! Pause and resume: one tap, with a reason and an end.
 
 use base::Timestamp;
-use store::{Event, Fact, StoreError, Tx, args};
+use base::Id as _;
+use store::{StoreError, Tx, args};
 
 use crate::invalid::{Invalid, need};
 use crate::rights::{Actor, MayError, Right, Scope, may};
-use crate::{PremisesId, premises};
+use crate::{PremisesId, premises, tell};
 
 base::plain_enum! {
     /// Why premises take no orders for a while: a word, so that no free text can hold names.
@@ -110,7 +111,8 @@ pub fn pause(tx: &mut Tx<'_>, now: Timestamp, cmd: PausePremises) -> Result<Paus
     if tx.exec(sql, args![at.id, now, it.until, it.reason, cmd.actor.raw()])? == 0 {
         return Err(PauseError::Running { since: now });
     }
-    tx.emit(now, event("premises.paused", at.id, cmd.actor, &[("reason", Fact::Code(it.reason.code()))]))?;
+    let facts = &[("reason", crate::soon::Fact::Code(it.reason.code()))];
+    tell(tx, now, "premises.paused", at.id.raw(), cmd.actor, facts)?;
     Ok(it)
 }
 
@@ -123,7 +125,7 @@ pub fn resume(tx: &mut Tx<'_>, now: Timestamp, cmd: ResumePremises) -> Result<()
         return Err(PauseError::NotPaused);
     }
     end(tx, at.id, now)?;
-    tx.emit(now, event("premises.resumed", at.id, cmd.actor, &[]))?;
+    tell(tx, now, "premises.resumed", at.id.raw(), cmd.actor, &[])?;
     Ok(())
 }
 
