@@ -4,8 +4,8 @@
 //! sets stands in code. A profile says what is lawful where: `cn` is mainland China, `none` has no
 //! rule but the house's own.
 
-use base::Timestamp;
 use crate::soon::civil::CivilDate;
+use base::Timestamp;
 use store::{Row, StoreError, Tx, args};
 
 use crate::invalid::{Invalid, name, need, word};
@@ -79,8 +79,7 @@ pub enum LoadError {
     Store(#[from] StoreError),
 }
 
-const COLUMNS: &str =
-    "select profile, key, value, unit, valid_from, valid_until, source from law";
+const COLUMNS: &str = "select profile, key, value, unit, valid_from, valid_until, source from law";
 
 fn read(row: &Row<'_>) -> Result<LawValue, StoreError> {
     Ok(LawValue {

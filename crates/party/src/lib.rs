@@ -18,7 +18,7 @@ pub mod premises;
 mod rights;
 pub mod soon;
 
-//CHECK
+pub use check::check;
 pub use invalid::Invalid;
 pub use organisation::{SignUp, SignedUp, sign_up};
 pub use premises::{Openness, Premises};

@@ -118,11 +118,7 @@ pub enum MemberError {
 }
 
 /// Gives a person a role in an organisation or at one of its premises.
-pub fn add_member(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    cmd: AddMember,
-) -> Result<Member, MemberError> {
+pub fn add_member(tx: &mut Tx<'_>, now: Timestamp, cmd: AddMember) -> Result<Member, MemberError> {
     let Scope { organisation, premises } = cmd.scope;
     may(tx, cmd.actor, Right::ManageMembers, Scope::of(organisation))?;
     need(!cmd.role.is_platform(), "role", "owner, manager, clerk or courier is needed")?;
@@ -169,7 +165,11 @@ pub fn end_member(tx: &mut Tx<'_>, now: Timestamp, cmd: EndMember) -> Result<(),
                 select 1 from member o where o.organisation = $3 and o.role = 'owner'
                     and o.until_at is null and o.id <> $1))";
     if tx.exec(sql, args![cmd.id, now, it.organisation])? == 0 {
-        return Err(if it.role == Role::Owner { MemberError::LastOwner } else { MemberError::Unknown });
+        return Err(if it.role == Role::Owner {
+            MemberError::LastOwner
+        } else {
+            MemberError::Unknown
+        });
     }
     let facts = &[("person", crate::soon::Fact::Id(it.person.raw()))];
     tell(tx, now, "organisation.member_ended", it.organisation.raw(), cmd.actor, facts)?;

@@ -147,11 +147,7 @@ pub fn looks_of(
     Ok(looks(tx, person, limit)?)
 }
 
-pub(crate) fn looks(
-    tx: &mut Tx<'_>,
-    person: PartyId,
-    limit: i64,
-) -> Result<Vec<Look>, StoreError> {
+pub(crate) fn looks(tx: &mut Tx<'_>, person: PartyId, limit: i64) -> Result<Vec<Look>, StoreError> {
     let sql = "select id, looker, organisation, field, purpose, thing, at from look
         where person = $1 order by at desc, id desc limit $2";
     tx.all(sql, args![person, limit], |row: &Row<'_>| {

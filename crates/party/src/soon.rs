@@ -117,3 +117,11 @@ pub enum Fact {
     Code(&'static str),
     Count(i64),
 }
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub invariant: u8,
+    pub name: &'static str,
+    pub thing: String,
+    pub detail: String,
+}

@@ -1,7 +1,7 @@
 //! Pause and resume: one tap, with a reason and an end.
 
-use base::Timestamp;
 use base::Id as _;
+use base::Timestamp;
 use store::{StoreError, Tx, args};
 
 use crate::invalid::{Invalid, need};
