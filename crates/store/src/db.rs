@@ -91,8 +91,7 @@ impl Db {
             .collect::<Result<Vec<_>>>()?;
         let queue = Arc::new(Queue::new(options.queue_max));
         let meter = Arc::new(Meter::default());
-        let writer =
-            Writer { file, options, queue: Arc::clone(&queue), meter: Arc::clone(&meter) };
+        let writer = Writer { file, options, queue: Arc::clone(&queue), meter: Arc::clone(&meter) };
         let thread = spawn("store-writer", move || writer.serve(link))?;
         let readers = Readers::Sqlite(Pool::new(readers));
         Ok(Self::new(target, queue, meter, readers, vec![thread]))

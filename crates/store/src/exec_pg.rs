@@ -29,11 +29,7 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn open(connector: &Arc<Connector>) -> Result<Self> {
         let session = connector.connect()?;
-        Ok(Self {
-            connector: Arc::clone(connector),
-            session: Some(session),
-            used: Instant::now(),
-        })
+        Ok(Self { connector: Arc::clone(connector), session: Some(session), used: Instant::now() })
     }
 
     /// The session, made again when the old one is dead.

@@ -82,9 +82,9 @@ pub(crate) fn run(tx: &mut Tx<'_>, lists: &[&[Migration]]) -> Result<usize> {
             }
             None => {}
         }
-        for statement in statements(it.sql, tx.engine()).map_err(|why| {
-            StoreError::Other(format!("migration {}/{}: {why}", it.of, it.name))
-        })? {
+        for statement in statements(it.sql, tx.engine())
+            .map_err(|why| StoreError::Other(format!("migration {}/{}: {why}", it.of, it.name)))?
+        {
             tx.ddl(&statement).map_err(|error| {
                 StoreError::Other(format!("migration {}/{}: {error}", it.of, it.name))
             })?;

@@ -101,7 +101,10 @@ impl ToSql for Bound<'_> {
                 out.extend_from_slice(&i16::try_from(it)?.to_be_bytes());
             }
             (Val::Bool(it), &Type::BOOL) => out.extend_from_slice(&[u8::from(it)]),
-            (Val::Text(it), &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::UNKNOWN) => {
+            (
+                Val::Text(it),
+                &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::NAME | &Type::UNKNOWN,
+            ) => {
                 out.extend_from_slice(it.as_bytes());
             }
             (Val::Bytes(it), &Type::BYTEA) => out.extend_from_slice(it),

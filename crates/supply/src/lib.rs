@@ -7,9 +7,13 @@
 
 pub mod capacity;
 pub mod offer;
+pub mod stock;
 pub mod terms;
 
 use party::{PartyId, PremisesId};
+
+/// The tables of this crate.
+pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql");
 
 base::ids! {
     /// Something sold at a place, on terms.

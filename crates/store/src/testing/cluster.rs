@@ -46,7 +46,8 @@ impl Cluster {
     pub(crate) fn shared() -> Result<Self, String> {
         match (std::env::var("NEXTEST_RUN_ID"), parent()) {
             (Ok(run), Some(runner)) => {
-                let run: String = run.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
+                let run: String =
+                    run.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
                 let dir = std::env::temp_dir().join(format!("hutong-pg-{run}-{runner}"));
                 Self::start_in(&dir, runner, Durability::Off)
             }
@@ -109,7 +110,8 @@ fn other_user() -> Vec<String> {
         return Vec::new();
     }
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = if users.lines().any(|it| it.starts_with("postgres:")) { "postgres" } else { "nobody" };
+    let name =
+        if users.lines().any(|it| it.starts_with("postgres:")) { "postgres" } else { "nobody" };
     let group = |name: &str| {
         let line = users.lines().find(|it| it.starts_with(&format!("{name}:")))?;
         line.split(':').nth(3).map(str::to_owned)

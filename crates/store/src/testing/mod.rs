@@ -39,8 +39,7 @@ pub fn each_target(lists: &[&[Migration]], mut test: impl FnMut(&Target, Engine)
     test(&Target::Sqlite { data: folder.path().to_owned() }, Engine::Sqlite);
     eprintln!("engine: postgres");
     let database = fresh_postgres(lists);
-    let target =
-        Target::Postgres { url: database.url().to_owned(), keys_url: None, data: None };
+    let target = Target::Postgres { url: database.url().to_owned(), keys_url: None, data: None };
     test(&target, Engine::Postgres);
 }
 
