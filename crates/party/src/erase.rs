@@ -84,7 +84,7 @@ pub fn hold_until(
     profile: &str,
     last_transaction: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let day = crate::soon::civil::date_in(last_transaction, &crate::soon::civil::Zone::utc());
+    let day = base::civil::date_in(last_transaction, &base::civil::Zone::UTC);
     let years = law::find(tx, profile, RETENTION_YEARS, day)?;
     Ok(years.map(|it| last_transaction.plus_s(it.value.saturating_mul(366 * 86_400))))
 }

@@ -4,8 +4,8 @@
 //! sets stands in code. A profile says what is lawful where: `cn` is mainland China, `none` has no
 //! rule but the house's own.
 
-use crate::soon::civil::CivilDate;
 use base::Timestamp;
+use base::civil::CivilDate;
 use store::{Row, StoreError, Tx, args};
 
 use crate::invalid::{Invalid, name, need, word};

@@ -4,7 +4,7 @@
 //! premises only within its registration area (one licence, many addresses), as many digits of the
 //! division code as the law of the place says; days are civil dates, the last one still valid.
 
-use crate::soon::civil::CivilDate;
+use base::civil::CivilDate;
 use base::{Id as _, Timestamp};
 use store::{Row, StoreError, Tx, args};
 
@@ -254,7 +254,7 @@ pub fn link(tx: &mut Tx<'_>, now: Timestamp, cmd: LinkLicence) -> Result<(), Lic
     }
     let sql = "select from_day from licence_premises where licence = $1 and premises = $2
         and (until_day is null or until_day >= $3) and from_day <= $4";
-    let last = cmd.until.unwrap_or(CivilDate { year: 9999, month: 12, day: 31 });
+    let last = cmd.until.unwrap_or(CivilDate::MAX);
     let other = tx.opt(sql, args![it.id, at.id, cmd.from, last], |row| row.get(0))?;
     if let Some(from) = other {
         return Err(LicenceError::Overlap { from });

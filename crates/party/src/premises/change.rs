@@ -1,8 +1,8 @@
 //! Premises are added, given hours, and closed for good.
 
-use crate::soon::civil::{CivilDate, Zone};
-use crate::soon::geo::Point;
 use crate::soon::hours::Hours;
+use base::civil::{CivilDate, Zone};
+use base::geo::Point;
 use base::{Id as _, Timestamp};
 use store::{StoreError, Tx, args};
 
@@ -184,7 +184,7 @@ pub(crate) fn insert(
             created_at, changed_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'open', $15, $16, $16)
         on conflict do nothing";
-    let (zone, parsed) = (place.zone.name().to_owned(), parses(place.hours.as_deref()));
+    let parsed = parses(place.hours.as_deref());
     let args = args![
         place.id,
         organisation,
@@ -193,7 +193,7 @@ pub(crate) fn insert(
         place.category,
         place.point.lat_e7,
         place.point.lon_e7,
-        zone,
+        place.zone,
         place.hours,
         parsed,
         place.division,

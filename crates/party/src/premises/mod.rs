@@ -15,9 +15,9 @@ pub use change::{
 pub use open::{Openness, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
 
-use crate::soon::civil::Zone;
-use crate::soon::geo::Point;
 use crate::soon::hours::Hours;
+use base::civil::Zone;
+use base::geo::Point;
 use base::{Plain, Timestamp};
 use store::{Row, Sql, StoreError, Tx, args};
 
@@ -91,8 +91,6 @@ const COLUMNS: &str = "select s.id, s.organisation, s.name, s.name_en, s.categor
 
 /// Reads the columns of [`COLUMNS`] but does not parse the hours: rows may be read twice.
 fn read(row: &Row<'_>) -> Result<Premises, StoreError> {
-    let zone: String = row.get(7)?;
-    let zone = zone.parse().map_err(|_| row.wrong::<Zone>(7))?;
     let pause = match row.get::<Option<Timestamp>>(16)? {
         None => None,
         Some(from) => Some(Pause { from, until: row.get(17)?, reason: row.get(18)? }),
@@ -109,7 +107,7 @@ fn read(row: &Row<'_>) -> Result<Premises, StoreError> {
         name_en: row.get(3)?,
         category: row.get(4)?,
         point: Point { lat_e7: row.get(5)?, lon_e7: row.get(6)? },
-        zone,
+        zone: row.get(7)?,
         hours,
         hours_text,
         division: row.get(10)?,

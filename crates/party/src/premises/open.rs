@@ -1,9 +1,9 @@
 //! Whether premises are open: usual hours, hours of single days, pauses. One query.
 
-use crate::soon::civil::{self, CivilDate, Zone};
-use crate::soon::geo::Point;
 use crate::soon::hours::Hours;
 use base::Timestamp;
+use base::civil::{self, CivilDate, Zone};
+use base::geo::Point;
 use store::{Row, StoreError, Tx, args};
 
 use super::{Pause, PauseReason};
@@ -67,7 +67,7 @@ pub fn open_at(
         left join premises_exception e on e.premises = s.id and e.day >= $2
         where s.id = $1 order by e.day nulls last";
     // Two days back: a zone may be a day behind UTC, and a day's hours may run past midnight.
-    let first_day = civil::date_in(at.plus_s(-2 * 86_400), &Zone::utc());
+    let first_day = civil::date_in(at.plus_s(-2 * 86_400), &Zone::UTC);
     let rows = tx.all(sql, args![premises, first_day], |row| Ok((facts(row)?, day(row)?)))?;
     let days: Vec<(CivilDate, String)> = rows.iter().filter_map(|it| it.1.clone()).collect();
     match rows.into_iter().next() {
@@ -77,14 +77,13 @@ pub fn open_at(
 }
 
 fn facts(row: &Row<'_>) -> Result<Facts, StoreError> {
-    let zone: String = row.get(0)?;
     let pause = match row.get::<Option<Timestamp>>(6)? {
         None => None,
         Some(from) => Some(Pause { from, until: row.get(7)?, reason: row.get(8)? }),
     };
     let hours: Option<String> = row.get(3)?;
     Ok(Facts {
-        zone: zone.parse().map_err(|_| row.wrong::<Zone>(0))?,
+        zone: row.get(0)?,
         point: Point { lat_e7: row.get(1)?, lon_e7: row.get(2)? },
         hours: if row.get(4)? { hours } else { None },
         closed: row.get::<String>(5)? == "closed",

@@ -49,16 +49,14 @@ fn join(db: &Db, raw: i64, role: Role, scope: Scope) {
     done(db, move |tx| add_member(tx, NOW, cmd.clone()));
 }
 
-fn differences(db: &Db, table: &[(Role, String)], scope: Scope) -> Vec<(Role, Right)> {
+/// Where the rights of the persons 100 and on differ from the table's rows.
+fn differences(rights: &[Vec<bool>], table: &[(Role, Vec<u8>)]) -> Vec<(Role, Right)> {
     let mut wrong = Vec::new();
-    for (at, (role, row)) in table.iter().enumerate() {
+    for (granted, (role, row)) in rights.iter().zip(table) {
         assert_eq!(row.len(), Right::ALL.len(), "the table has every right");
-        for (mark, &right) in row.bytes().zip(Right::ALL) {
-            let actor = who(100 + i64::try_from(at).expect("few roles"));
-            if granted(db, actor, right, scope) != (mark == b'y') {
-                wrong.push((*role, right));
-            }
-        }
+        let marks = granted.iter().zip(row).zip(Right::ALL);
+        let differ = marks.filter(|((granted, mark), _)| **granted != (**mark == b'y'));
+        wrong.extend(differ.map(|(_, right)| (*role, *right)));
     }
     wrong
 }
@@ -67,7 +65,6 @@ fn differences(db: &Db, table: &[(Role, String)], scope: Scope) -> Vec<(Role, Ri
 fn each_role_has_the_rights_of_the_table_and_no_other() {
     each(|db, _| {
         shop(db, 1, 2, 3);
-        let scope = Scope::at(party(2), id(3));
         for (at, (role, _)) in TABLE.iter().enumerate() {
             let raw = 100 + i64::try_from(at).expect("few roles");
             person(db, raw);
@@ -77,18 +74,23 @@ fn each_role_has_the_rights_of_the_table_and_no_other() {
             }
         }
         assert_eq!(TABLE.len(), Role::ALL.len(), "the table has every role");
-        let table: Vec<_> = TABLE.iter().map(|(role, row)| (*role, (*row).to_owned())).collect();
-        assert_eq!(differences(db, &table, scope), []);
-        assert_eq!(differences(db, &table, Scope::of(party(2))), []);
-        // The twin: any one mark turned over is seen.
-        for (at, (role, row)) in TABLE.iter().enumerate() {
-            for (column, &right) in Right::ALL.iter().enumerate() {
-                let mut row = row.as_bytes().to_vec();
-                row[column] = if row[column] == b'y' { b'-' } else { b'y' };
-                let mut twin = table.clone();
-                twin[at].1 = String::from_utf8(row).expect("ASCII");
-                if at == column % TABLE.len() {
-                    assert_eq!(differences(db, &twin, scope), [(*role, right)]);
+        let table: Vec<_> =
+            TABLE.iter().map(|(role, row)| (*role, row.as_bytes().to_vec())).collect();
+        for scope in [Scope::at(party(2), id(3)), Scope::of(party(2))] {
+            let rights: Vec<Vec<bool>> = (100..)
+                .take(TABLE.len())
+                .map(|raw| {
+                    Right::ALL.iter().map(|&right| granted(db, who(raw), right, scope)).collect()
+                })
+                .collect();
+            assert_eq!(differences(&rights, &table), []);
+            // The twin: any one mark turned over is seen.
+            for row in 0..table.len() {
+                for (column, &right) in Right::ALL.iter().enumerate() {
+                    let mut twin = table.clone();
+                    let mark = &mut twin[row].1[column];
+                    *mark = if *mark == b'y' { b'-' } else { b'y' };
+                    assert_eq!(differences(&rights, &twin), [(table[row].0, right)]);
                 }
             }
         }
@@ -193,7 +195,10 @@ fn nobody_grants_a_reach_wider_than_her_own() {
             };
             told(db, asked).is_ok()
         };
-        assert_eq!([platform(1, "110101"), platform(1, "33"), platform(1, "")], [true, false, false]);
+        assert_eq!(
+            [platform(1, "110101"), platform(1, "33"), platform(1, "")],
+            [true, false, false]
+        );
         let cmd = RevokeRole { actor: Actor::Platform, id: id(1) };
         done(db, move |tx| revoke_role(tx, NOW, cmd.clone()));
         assert!(!platform(1, "110101"));

@@ -106,7 +106,7 @@ pub(crate) fn place(raw: i64) -> Place {
 
 pub(crate) const POINT: Point = Point { lat_e7: 399_300_000, lon_e7: 1_164_200_000 };
 
-use party::soon::geo::Point;
+use base::geo::Point;
 
 pub(crate) fn signing_up(owner: i64, organisation_raw: i64, premises: i64) -> SignUp {
     SignUp {
