@@ -3,12 +3,18 @@
 //! One SQL text serves SQLite and PostgreSQL, bound by number. Commands are synchronous functions
 //! of a `Tx`; where engines differ, the difference is one function in this crate.
 
+mod clock;
 mod db;
 mod error;
+mod events;
 mod exec_pg;
 mod exec_sqlite;
+mod house;
+pub mod jobs;
 mod metrics;
 mod migrate;
+mod node;
+mod once;
 mod pg;
 mod pool;
 mod queue;
@@ -17,15 +23,22 @@ mod sqlite;
 mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tls;
 mod tx;
+mod violation;
 
-pub use db::Db;
+pub use clock::Clock;
+pub use db::{Db, Pending};
 pub use error::{Result, StoreError};
+pub use events::{Event, Fact, Happened};
 pub use metrics::Metrics;
 pub use migrate::{Migration, migration_number};
+pub use node::Ids;
+pub use once::{AnswerKeys, Key, OnceError, once, once_sweep};
 pub use sql::Sql;
 pub use target::{OpenError, Options, Target};
 pub use tx::{Engine, Row, Tx};
+pub use violation::{Violation, check};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
 pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql");
