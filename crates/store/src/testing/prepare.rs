@@ -19,7 +19,10 @@ pub fn prepare_all(db: &Db, texts: &[&str]) -> Vec<(String, StoreError)> {
 pub fn texts_in(source: &str) -> Vec<String> {
     const VERBS: [&str; 4] = ["select ", "insert ", "update ", "delete "];
     let mut texts = Vec::new();
-    let mut rest = source;
+    // Quotes in comments and the quote as a character are no strings.
+    let lines = source.lines().filter(|it| !it.trim_start().starts_with("//"));
+    let source = lines.collect::<Vec<_>>().join("\n").replace("'\"'", "''");
+    let mut rest = source.as_str();
     while let Some(at) = rest.find('"') {
         let body = &rest[at + 1..];
         let mut end = 0;
@@ -32,7 +35,7 @@ pub fn texts_in(source: &str) -> Vec<String> {
                 _ => escaped = false,
             }
         }
-        let text = &body[..end];
+        let text = joined(&body[..end]);
         let is_sql = VERBS.iter().any(|verb| text.starts_with(verb));
         if is_sql && !text.contains('{') && !text.contains('\\') {
             texts.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
@@ -40,4 +43,35 @@ pub fn texts_in(source: &str) -> Vec<String> {
         rest = body.get(end + 1..).unwrap_or_default();
     }
     texts
+}
+
+/// A literal whose line ends with `\` goes on at the next line's first word.
+fn joined(literal: &str) -> String {
+    let mut parts = literal.split("\\\n");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.trim_start());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_is_found_in_a_source() {
+        let source = r#"
+            // a "select in" a comment
+            let q = '"'; tx.exec("insert into t (a) \
+                values ($1)", args![1]);
+            tx.all("select a
+                from t where b = $1", args![]); format!("select {x}"); "other \" select ";
+        "#
+        .replace("\\\\", "\\");
+        assert_eq!(
+            texts_in(&source),
+            ["insert into t (a) values ($1)", "select a from t where b = $1"]
+        );
+    }
 }
