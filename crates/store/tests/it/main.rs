@@ -1,5 +1,7 @@
 //! The store on both engines.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 mod events;
 mod exec;
 mod jobs;
