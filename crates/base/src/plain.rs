@@ -116,6 +116,16 @@ impl AsVal for str {
         Val::Text(self)
     }
 }
+impl AsVal for &str {
+    fn as_val(&self) -> Val<'_> {
+        Val::Text(self)
+    }
+}
+impl AsVal for &[u8] {
+    fn as_val(&self) -> Val<'_> {
+        Val::Bytes(self)
+    }
+}
 impl AsVal for [u8] {
     fn as_val(&self) -> Val<'_> {
         Val::Bytes(self)

@@ -50,3 +50,19 @@ impl<'a> Sql<'a> {
         &self.values
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_texts_and_slices_bind_alike() {
+        let (name, owned, bytes) = ("a", String::from("b"), [1u8, 2]);
+        let slice: &[u8] = &bytes;
+        let check = |values: &[Val<'_>]| {
+            assert_eq!(values[1..3], [Val::Text("a"), Val::Text("b")]);
+            assert_eq!(values[3..], [Val::Text("b"), Val::Bytes(&[1, 2]), Val::Null]);
+        };
+        check(crate::args![1_i64, name, owned, owned.as_str(), slice, None::<i64>]);
+    }
+}

@@ -44,11 +44,16 @@ impl Row<'_> {
             Cells::Sqlite(row) => sqlite::column(row, at),
             Cells::Postgres(row) => pg::column(row, at),
         };
-        val.and_then(T::from_val).ok_or_else(|| StoreError::Decode {
+        val.and_then(T::from_val).ok_or_else(|| self.wrong::<T>(at))
+    }
+
+    /// The error of a column that does not read as a `T`: for shapes that a caller decodes herself.
+    pub fn wrong<T>(&self, at: usize) -> StoreError {
+        StoreError::Decode {
             column: at,
             wanted: std::any::type_name::<T>(),
             sql: self.sql.to_owned(),
-        })
+        }
     }
 
     /// Columns `at` and `at + 1`: minor units and currency.
@@ -69,6 +74,15 @@ impl<'c> Tx<'c> {
     /// command runs again, whatever the command made of it.
     pub(crate) fn failed(&self) -> Option<&StoreError> {
         self.failed.as_ref()
+    }
+
+    /// Asks for the whole command to be run again: a conditional write of it met a row that
+    /// somebody changed since the command read it. Return the error at once; the next run reads
+    /// what stands then. Only PostgreSQL comes here: one writer meets nobody.
+    pub fn again(&mut self, why: &'static str) -> StoreError {
+        let error = StoreError::Retry(why.to_owned());
+        self.failed.get_or_insert(error.clone());
+        error
     }
 
     /// The engine behind this transaction.
@@ -104,6 +118,15 @@ impl<'c> Tx<'c> {
         let result = match &mut self.link {
             Link::Sqlite(connection) => sqlite_exec(connection, sql, values).map(drop),
             Link::Postgres(session) => session.queue(sql, values),
+        };
+        self.note(result)
+    }
+
+    /// Runs a statement of the schema. It is not kept prepared.
+    pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_batch(sql).map_err(StoreError::from),
+            Link::Postgres(session) => session.ddl(sql),
         };
         self.note(result)
     }
