@@ -9,13 +9,12 @@
 //! one fetch in ten seconds of the time handed in, so that invented names cannot make us a hammer.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base::Timestamp;
+use base::sign::VerifyingKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
-use p256::ecdsa::signature::Verifier as _;
-use p256::ecdsa::{Signature, VerifyingKey};
 use serde_json::Value;
 
 use crate::gateway::CallError;
@@ -73,19 +72,24 @@ pub type KeySource = Box<dyn Fn() -> Result<Vec<u8>, CallError> + Send + Sync>;
 #[derive(Default)]
 struct Known {
     keys: HashMap<String, VerifyingKey>,
-    fetched: Option<Timestamp>,
+    /// Before this instant nothing is fetched.
+    rest_until: Option<Timestamp>,
+    /// Why the last fetch brought nothing.
+    failed: Option<CallError>,
 }
 
 /// Checks call-backs of one gateway.
 pub struct Verifier {
     source: KeySource,
     known: Mutex<Known>,
+    /// One fetch at a time; who comes meanwhile waits for it.
+    fetching: Mutex<()>,
 }
 
 impl Verifier {
     /// A verifier that fetches its keys from `source` when it needs them.
     pub fn new(source: KeySource) -> Self {
-        Self { source, known: Mutex::new(Known::default()) }
+        Self { source, known: Mutex::default(), fetching: Mutex::default() }
     }
 
     /// The event in `raw`, if the gateway signed it near `now`. `header` finds a header by its name.
@@ -107,11 +111,10 @@ impl Verifier {
         let signature = get("Gateway-Signature")?;
         in_window(at, now)?;
         let key = self.key(kid, now)?;
-        let bytes = B64.decode(signature).map_err(|_| VerifyError::BadSignature)?;
-        let signature = Signature::from_slice(&bytes).map_err(|_| VerifyError::BadSignature)?;
+        let signature = B64.decode(signature).map_err(|_| VerifyError::BadSignature)?;
         let mut message = format!("{at}\n{nonce}\n").into_bytes();
         message.extend_from_slice(raw);
-        key.verify(&message, &signature).map_err(|_| VerifyError::BadSignature)?;
+        key.verify_bytes(&message, &signature).map_err(|_| VerifyError::BadSignature)?;
         let read = wire::json(raw).and_then(|it| wire::event(&it));
         read.map_err(|err| match err {
             CallError::Unreadable { field } => VerifyError::Unreadable { field },
@@ -119,31 +122,43 @@ impl Verifier {
         })
     }
 
-    /// The key of this name. The fetch is made without the lock, so that one slow answer does not
-    /// hold up call-backs under known keys.
+    /// The key of this name. The fetch is made without the lock on the keys, so that one slow answer
+    /// does not hold up call-backs under known keys.
     fn key(&self, kid: &str, now: Timestamp) -> Result<VerifyingKey, VerifyError> {
+        if let Some(key) = self.known().keys.get(kid) {
+            return Ok(*key);
+        }
+        let _turn = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
         let unknown = || VerifyError::UnknownKey { kid: kid.to_owned() };
         {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.known();
             if let Some(key) = known.keys.get(kid) {
                 return Ok(*key);
             }
-            if known.fetched.is_some_and(|it| now.since_s(it) < REFRESH_S) {
-                return Err(unknown());
+            if known.rest_until.is_some_and(|it| now < it) {
+                return Err(known.failed.clone().map_or_else(unknown, VerifyError::NoKeys));
             }
-            known.fetched = Some(now);
         }
         let fetched = (self.source)().and_then(|raw| keys_of(&raw));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         match fetched {
             // Keys that the gateway no longer names are no longer good.
-            Ok(keys) => known.keys = keys,
+            Ok(keys) => {
+                known.keys = keys;
+                known.failed = None;
+                known.rest_until = Some(now.plus_s(REFRESH_S));
+                known.keys.get(kid).copied().ok_or_else(unknown)
+            }
             Err(err) => {
-                known.fetched = None;
-                return Err(VerifyError::NoKeys(err));
+                known.failed = Some(err.clone());
+                known.rest_until = Some(now.plus_s(1));
+                Err(VerifyError::NoKeys(err))
             }
         }
-        known.keys.get(kid).copied().ok_or_else(unknown)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -165,16 +180,9 @@ fn in_window(at: &str, now: Timestamp) -> Result<(), VerifyError> {
 fn keys_of(raw: &[u8]) -> Result<HashMap<String, VerifyingKey>, CallError> {
     let set = wire::json(raw)?;
     let list = set["keys"].as_array().ok_or_else(|| wire::missing("keys"))?;
-    Ok(list.iter().filter_map(key_of).collect())
-}
-
-fn key_of(it: &Value) -> Option<(String, VerifyingKey)> {
-    if it["kty"] != "EC" || it["crv"] != "P-256" {
-        return None;
-    }
-    let part = |name: &str| B64.decode(it[name].as_str()?).ok().filter(|it| it.len() == 32);
-    // SEC 1, uncompressed: 0x04, x, y.
-    let sec1 = [vec![4], part("x")?, part("y")?].concat();
-    let key = VerifyingKey::from_sec1_bytes(&sec1).ok()?;
-    Some((it["kid"].as_str()?.to_owned(), key))
+    let named = |it: &Value| {
+        let key = VerifyingKey::from_jwk(&it.to_string()).ok()?;
+        Some((it["kid"].as_str()?.to_owned(), key))
+    };
+    Ok(list.iter().filter_map(named).collect())
 }

@@ -38,7 +38,7 @@ fn a_wrong_payment_is_refused_by_the_name_of_the_field() {
         ("sandbox", json!({ "repeat": -1 }), "sandbox.repeat"),
         ("sandbox", json!({ "lose": "yes" }), "sandbox.lose"),
         ("sandbox", json!({ "settle": "x" }), "sandbox.settle"),
-        ("sandbox", json!({ "refund": null }), "sandbox.refund"),
+        ("sandbox", json!({ "refund": 5 }), "sandbox.refund"),
         ("sandbox", json!({ "explode": true }), "sandbox.explode"),
     ];
     for (field, value, named) in cases {
