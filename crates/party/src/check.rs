@@ -5,9 +5,9 @@ use store::{Row, StoreError, Tx, args};
 
 use crate::invalid::is_plain;
 use crate::soon::Violation;
-use crate::soon::hours::Hours;
 use crate::{LicenceId, LookId, MemberId, PartyId, PlatformRoleId, PremisesId, law};
 use base::civil::Zone;
+use base::hours::Hours;
 
 /// Rows that are read at once.
 const PAGE: i64 = 1_000;

@@ -1,8 +1,8 @@
 //! Premises are added, given hours, and closed for good.
 
-use crate::soon::hours::Hours;
 use base::civil::{CivilDate, Zone};
 use base::geo::Point;
+use base::hours::Hours;
 use base::{Id as _, Timestamp};
 use store::{StoreError, Tx, args};
 
@@ -231,6 +231,7 @@ pub fn add_exception(
     let at = changeable(tx, cmd.actor, cmd.premises)?;
     let spans = cmd.hours.bytes().all(|it| it.is_ascii_digit() || b":-, ".contains(&it));
     let right = (cmd.hours == "off" || spans)
+        && !cmd.hours.trim().is_empty()
         && cmd.hours.len() <= 200
         && Hours::parse(&open::day_rule(cmd.day, &cmd.hours)).is_ok();
     need(right, "hours", "off, or spans such as 10:00-14:00,18:00-22:00 are needed")?;

@@ -15,9 +15,9 @@ pub use change::{
 pub use open::{Openness, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
 
-use crate::soon::hours::Hours;
 use base::civil::Zone;
 use base::geo::Point;
+use base::hours::Hours;
 use base::{Plain, Timestamp};
 use store::{Row, Sql, StoreError, Tx, args};
 

@@ -1,9 +1,9 @@
 //! Whether premises are open: usual hours, hours of single days, pauses. One query.
 
-use crate::soon::hours::Hours;
 use base::Timestamp;
 use base::civil::{self, CivilDate, Zone};
 use base::geo::Point;
+use base::hours::{Hours, Place, State};
 use store::{Row, StoreError, Tx, args};
 
 use super::{Pause, PauseReason};
@@ -49,8 +49,10 @@ struct Facts {
     pause: Option<Pause>,
 }
 
-/// Changes looked at to find the next opening: some hours have changes between two closed states.
-const CHANGES_MAX: usize = 8;
+/// Changes looked at to find the one that matters: some lie between two equal states.
+const CHANGES_MAX: usize = 64;
+/// A night that began the day before ends by noon; what is open longer is open all day.
+const NIGHT_ENDS_S: i64 = 12 * 3_600;
 
 /// Whether the premises are open at an instant; one query.
 ///
@@ -106,26 +108,72 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
     if let Some(pause) = facts.pause.as_ref().filter(|it| it.holds_at(at)) {
         return Openness::Paused { until: pause.until, reason: pause.reason };
     }
-    let parsed = facts.hours.as_deref().and_then(|it| Hours::parse(&with_days(it, days)).ok());
-    let Some(hours) = parsed else { return Openness::Unknown };
-    let next = |from| hours.next_change(from, &facts.zone, facts.point);
-    let is_open = |it| hours.is_open(it, &facts.zone, facts.point);
-    if is_open(at) {
-        let ends = std::iter::successors(next(at), |&it| next(it));
-        return Openness::Open { until: ends.take(CHANGES_MAX).find(|&it| !is_open(it)) };
+    let usual = facts.hours.as_deref().and_then(|it| Hours::parse(it).ok());
+    let Some(usual) = usual else { return Openness::Unknown };
+    let parsed = |(day, hours): &(CivilDate, String)| {
+        Hours::parse(&day_rule(*day, hours)).ok().map(|hours| (*day, hours))
+    };
+    let days = days.iter().filter_map(parsed).collect();
+    let times = Timetable { usual, days, zone: &facts.zone, point: facts.point };
+    match times.state(at) {
+        State::Unknown => Openness::Unknown,
+        State::Open => Openness::Open { until: times.first(at, |it| it != State::Open) },
+        State::Closed => Openness::Closed { opens: times.first(at, |it| it == State::Open) },
     }
-    let changes = std::iter::successors(next(at), |&it| next(it));
-    Openness::Closed { opens: changes.take(CHANGES_MAX).find(|&it| is_open(it)) }
 }
 
-/// The usual hours with the hours of single days as later rules, which win on their day.
-pub(super) fn with_days(usual: &str, days: &[(CivilDate, String)]) -> String {
-    let mut text = usual.trim_end().trim_end_matches(';').to_owned();
-    for (day, hours) in days {
-        text.push_str("; ");
-        text.push_str(&day_rule(*day, hours));
+/// The usual hours and those of single days. Hours belong to the day on which they begin: a day
+/// off does not cut the night before, and its own night is off too.
+struct Timetable<'a> {
+    usual: Hours,
+    days: Vec<(CivilDate, Hours)>,
+    zone: &'a Zone,
+    point: Point,
+}
+
+impl Timetable<'_> {
+    fn state(&self, at: Timestamp) -> State {
+        let today = civil::date_in(at, self.zone);
+        let special = |day: CivilDate| self.days.iter().find(|it| it.0 == day).map(|it| &it.1);
+        let night = || self.is_usual_night(today, at);
+        match (special(today.plus_days(-1)), special(today)) {
+            (None, None) => self.read(&self.usual, at),
+            (Some(before), _) if self.read(before, at) == State::Open => State::Open,
+            (Some(_), None) if night() => State::Closed,
+            (Some(_), None) => self.read(&self.usual, at),
+            (None, Some(_)) if night() => State::Open,
+            (_, Some(own)) => self.read(own, at),
+        }
     }
-    text
+
+    fn read(&self, hours: &Hours, at: Timestamp) -> State {
+        hours.state(at, Place { zone: self.zone, point: Some(self.point), holidays: None })
+    }
+
+    /// Whether an instant lies in the usual hours that began on the day before.
+    fn is_usual_night(&self, today: CivilDate, at: Timestamp) -> bool {
+        let midnight = civil::start_of_day(today, self.zone);
+        let over = [midnight.plus_s(-1), midnight];
+        let ends = self.usual.next_change(midnight, self.zone, self.point);
+        over.into_iter().all(|it| self.read(&self.usual, it) == State::Open)
+            && ends.is_some_and(|end| at < end && end <= midnight.plus_s(NIGHT_ENDS_S))
+    }
+
+    /// The first change after `at` to a state that is wanted.
+    fn first(&self, at: Timestamp, wanted: impl Fn(State) -> bool) -> Option<Timestamp> {
+        let changes = std::iter::successors(self.change(at), |&it| self.change(it));
+        changes.take(CHANGES_MAX).find(|&it| wanted(self.state(it)))
+    }
+
+    /// The next instant at which the state may change.
+    fn change(&self, at: Timestamp) -> Option<Timestamp> {
+        let next = |hours: &Hours| hours.next_change(at, self.zone, self.point);
+        let borders = self.days.iter().flat_map(|(day, hours)| {
+            let midnights = [*day, day.plus_days(1)].map(|it| civil::start_of_day(it, self.zone));
+            midnights.into_iter().filter(|&it| at < it).chain(next(hours))
+        });
+        borders.chain(next(&self.usual)).min()
+    }
 }
 
 /// One day's rule in the OSM syntax: `2026 Jan 05 10:00-14:00`.
