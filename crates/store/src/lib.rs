@@ -3,15 +3,32 @@
 //! One SQL text serves SQLite and PostgreSQL, bound by number. Commands are synchronous functions
 //! of a `Tx`; where engines differ, the difference is one function in this crate.
 
+mod db;
 mod error;
+mod exec_pg;
+mod exec_sqlite;
+mod metrics;
+mod migrate;
 mod pg;
+mod pool;
+mod queue;
 mod sql;
 mod sqlite;
+mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tx;
 
+pub use db::Db;
 pub use error::{Result, StoreError};
+pub use metrics::Metrics;
+pub use migrate::{Migration, migration_number};
 pub use sql::Sql;
+pub use target::{OpenError, Options, Target};
 pub use tx::{Engine, Row, Tx};
+
+/// The tables of `store` itself; [`Db::open`] runs them first.
+pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql");
 
 /// Binds values by number: `args![id, name, now]`.
 #[macro_export]

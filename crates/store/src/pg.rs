@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use base::Val;
 use tokio_postgres::types::private::BytesMut;
@@ -15,6 +16,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
 use crate::error::{Result, StoreError};
+use crate::target::{OpenError, Options};
 
 /// Statements kept prepared on one connection.
 const PREPARED_MAX: usize = 512;
@@ -99,7 +101,10 @@ impl ToSql for Bound<'_> {
                 out.extend_from_slice(&i16::try_from(it)?.to_be_bytes());
             }
             (Val::Bool(it), &Type::BOOL) => out.extend_from_slice(&[u8::from(it)]),
-            (Val::Text(it), &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::UNKNOWN) => {
+            (
+                Val::Text(it),
+                &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::NAME | &Type::UNKNOWN,
+            ) => {
                 out.extend_from_slice(it.as_bytes());
             }
             (Val::Bytes(it), &Type::BYTEA) => out.extend_from_slice(it),
@@ -153,6 +158,42 @@ pub(crate) fn column(row: &tokio_postgres::Row, at: usize) -> Option<Val<'_>> {
     row.try_get::<_, Column<'_>>(at).ok().map(|it| it.0)
 }
 
+/// Makes sessions of one database.
+pub(crate) struct Connector {
+    config: tokio_postgres::Config,
+}
+
+impl Connector {
+    /// Reads the URL.
+    pub(crate) fn new(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let wrong = |_| OpenError::Target(url.to_owned());
+        let mut config: tokio_postgres::Config = url.parse().map_err(wrong)?;
+        config.application_name("hutong").connect_timeout(Duration::from_secs(10)).options(format!(
+            "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout=60s",
+            options.statement_timeout.as_millis(),
+            options.lock_timeout.as_millis()
+        ));
+        Ok(Self { config })
+    }
+
+    /// A new session.
+    pub(crate) fn connect(&self) -> Result<Session> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Fatal(error.to_string()))?;
+        let client = runtime.block_on(async {
+            let (client, line) = self.config.connect(tokio_postgres::NoTls).await?;
+            tokio::spawn(async move {
+                // Its error reaches each statement that waits for it.
+                let _ = line.await;
+            });
+            Ok::<_, tokio_postgres::Error>(client)
+        })?;
+        Ok(Session::new(client, runtime))
+    }
+}
+
 /// A statement that waits to travel with the next one.
 #[derive(Clone, Debug)]
 enum Waiting {
@@ -177,6 +218,21 @@ type Flight<'f> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Err
 impl Session {
     pub(crate) fn new(client: Client, runtime: tokio::runtime::Runtime) -> Self {
         Self { client, runtime, prepared: HashMap::new(), waiting: Vec::new() }
+    }
+
+    /// Lets the line say that it is dead: a runtime that rests hears nothing.
+    pub(crate) fn look(&mut self) {
+        self.runtime.block_on(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Runs a statement of the schema after what is queued; it is not kept prepared.
+    pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
+        self.fly(&[], false)?;
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

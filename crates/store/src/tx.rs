@@ -113,6 +113,15 @@ impl<'c> Tx<'c> {
         self.note(result)
     }
 
+    /// Runs a statement of the schema. It is not kept prepared.
+    pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.execute_batch(sql).map_err(StoreError::from),
+            Link::Postgres(session) => session.ddl(sql),
+        };
+        self.note(result)
+    }
+
     /// Every row of a query.
     pub fn all<T>(
         &mut self,
