@@ -7,6 +7,7 @@ mod db;
 mod error;
 mod exec_pg;
 mod exec_sqlite;
+mod files;
 mod metrics;
 mod migrate;
 mod pg;
@@ -18,14 +19,17 @@ mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
+mod vault;
 
 pub use db::Db;
 pub use error::{Result, StoreError};
+pub use files::{Disk, Files};
 pub use metrics::Metrics;
 pub use migrate::{Migration, migration_number};
 pub use sql::Sql;
 pub use target::{OpenError, Options, Target};
 pub use tx::{Engine, Row, Tx};
+pub use vault::{Class, CopyMade, CopyRestored, KeysAt, Vault, VaultError};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
 pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql");

@@ -76,6 +76,15 @@ impl<'c> Tx<'c> {
         self.failed.as_ref()
     }
 
+    /// Asks for the whole command to be run again: a conditional write of it met a row that
+    /// somebody changed since the command read it. Return the error at once; the next run reads
+    /// what stands then. Only PostgreSQL comes here: one writer meets nobody.
+    pub fn again(&mut self, why: &'static str) -> StoreError {
+        let error = StoreError::Retry(why.to_owned());
+        self.failed.get_or_insert(error.clone());
+        error
+    }
+
     /// The engine behind this transaction.
     pub fn engine(&self) -> Engine {
         match self.link {

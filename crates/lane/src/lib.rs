@@ -1,0 +1,20 @@
+//! The lane: an invented street for demos, and the files in which real shops and goods come and go.
+//!
+//! Everything here is pure: readers turn bytes into words or into reasons, and never touch a
+//! database, a clock or a source of randomness. Who loads the words is on the floors below.
+//!
+//! - [`demo`]: the lane that ships, with its shops, prices, hours and people;
+//! - [`category`]: the words for kinds of business;
+//! - [`osm`]: places of OpenStreetMap from GeoJSON, and [`zone`], the clock that they keep.
+
+pub mod category;
+mod decimal;
+pub mod demo;
+mod features;
+pub mod osm;
+mod raw;
+mod tags;
+pub mod zone;
+
+pub use category::{Category, Trade};
+pub use demo::Lane;
