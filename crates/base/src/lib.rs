@@ -4,6 +4,7 @@
 pub mod civil;
 pub mod fold;
 pub mod geo;
+pub mod hours;
 pub mod ids;
 pub mod money;
 pub mod plain;
