@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
-use crate::metrics::Meter;
-use crate::queue::{Queue, Verdict, Work};
+use crate::house::House;
+use crate::queue::{self, Queue, Verdict, Work};
 use crate::target::Options;
 use crate::tx::Tx;
 
@@ -28,13 +28,27 @@ pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> 
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(file, flags, options)?;
-    connection.execute_batch("pragma journal_mode = wal")?;
+    log_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", options.synchronous)?;
     connection.execute_batch("pragma foreign_keys = on")?;
     if options.sync_at_open {
         sync_log(&connection)?;
     }
     Ok(connection)
+}
+
+/// Turns the write-ahead log on. SQLite gives a row before it commits that change, so the answer
+/// counts only once the statement has ended well; and it may keep another mode without an error,
+/// in which a commit hangs on the folder too, which is not synced.
+pub(crate) fn log_ahead(connection: &Connection) -> Result<()> {
+    let mut change = connection.prepare("pragma journal_mode = wal")?;
+    let mut rows = change.query([])?;
+    while rows.next()?.is_some() {}
+    let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Fatal(format!("the file keeps journal_mode {mode}; it needs wal")))
 }
 
 /// Makes durable what recovery found in the log. A process that was killed between writing a
@@ -70,12 +84,13 @@ pub(crate) struct Writer {
     pub(crate) file: PathBuf,
     pub(crate) options: Options,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) house: Arc<House>,
 }
 
 impl Writer {
     /// Serves until the queue is closed and drained.
     pub(crate) fn serve(self, connection: Connection) {
+        queue::become_writer();
         let mut connection = Some(connection);
         while let Some(first) = self.queue.pop() {
             let mut group = Vec::new();
@@ -90,7 +105,7 @@ impl Writer {
                 // What the file holds now is only known after the engine reads it anew.
                 connection = None;
             }
-            self.meter.group(group.len());
+            self.house.meter.group(group.len());
             for work in group {
                 work.answer(fate.clone());
             }
@@ -101,7 +116,7 @@ impl Writer {
         match connection {
             Some(link) => Ok(link),
             None => {
-                self.meter.reconnect();
+                self.house.meter.reconnect();
                 Ok(connection.insert(open_writer(&self.file, &self.options)?))
             }
         }
@@ -140,7 +155,7 @@ impl Writer {
     fn run_one(&self, link: &Connection, work: &mut dyn Work) -> Result<()> {
         let started = Instant::now();
         step(link, "savepoint command")?;
-        let verdict = work.run(&mut Tx::sqlite(link));
+        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house));
         if link.is_autocommit() {
             return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
         }
@@ -148,7 +163,7 @@ impl Writer {
             step(link, "rollback to command")?;
         }
         step(link, "release command")?;
-        self.meter.command(work.name(), started);
+        self.house.meter.command(work.name(), started);
         Ok(())
     }
 }

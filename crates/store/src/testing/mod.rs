@@ -5,11 +5,13 @@
 
 mod cluster;
 mod postgres;
+mod prepare;
 
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Durability};
 pub use postgres::{PgDatabase, empty_postgres, fresh_postgres};
+pub use prepare::{prepare_all, texts_in};
 
 use crate::db::Db;
 use crate::migrate::Migration;

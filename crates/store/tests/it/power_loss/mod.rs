@@ -3,8 +3,11 @@
 //! The real writer thread, with group commit, a log and checkpoints, runs on a disk whose power
 //! fails at a seeded step; what the disk may then hold is opened with the usual file layer. In half
 //! of the lives the process is killed first, and another goes on, repeats what was not answered,
-//! and then loses the power; in a third a sync fails on the way. Each proof has a twin that leaves
+//! and then loses the power; in a sixth a sync fails on the way. Each proof has a twin that leaves
 //! a sync out and must lose something.
+//!
+//! Not proved, for nothing can be done about it: a sync that fails, then a kill before the system
+//! lets go of what it will never write, then a power loss.
 
 mod disk;
 mod files;
@@ -91,7 +94,9 @@ fn live(way: Way, seed: u64, disk: Disk, into: &Path) -> (Heard, u64) {
                 std::fs::copy(first.path().join(name), second.path().join(name)).unwrap();
             }
         }
-        disk.fail_at(steps + 1 + Dice::new(seed + 7).below(steps));
+        // Mostly soon: what the first left unsynced is synced by any later commit.
+        let far = if seed.is_multiple_of(4) { steps } else { 60 };
+        disk.fail_at(steps + 1 + Dice::new(seed + 7).below(far));
         steps = process(way, seed, &disk, second.path(), &heard);
     }
     disk.fail();
@@ -348,12 +353,12 @@ fn crash(way: Way, seeds: std::ops::Range<u64>) -> (u64, usize, Vec<String>) {
         let mut dice = Dice::new(seed);
         let end = 1 + dice.below(longest);
         let mut fate = Fate::default();
-        if way.hard && seed.is_multiple_of(2) {
-            fate.killed_at = Some(end);
-        } else {
-            fate.dark_at = Some(end);
+        match (way.hard, seed % 4) {
+            (true, 0) => fate.killed_at = Some(end),
+            (true, 2) => fate.killed_before_sync = Some(end),
+            _ => fate.dark_at = Some(end),
         }
-        if way.hard && seed.is_multiple_of(3) {
+        if way.hard && seed % 6 == 3 {
             fate.stumbles_at = Some(1 + dice.below(end));
         }
         let (heard, steps) = live(way, seed, Disk::new(fate), kept.path());
