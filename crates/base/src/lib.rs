@@ -2,6 +2,7 @@
 //! random number.
 
 pub mod civil;
+pub mod codes;
 pub mod fold;
 pub mod geo;
 pub mod hours;
