@@ -18,7 +18,6 @@ pub mod category;
 mod decimal;
 pub mod demo;
 mod features;
-mod gtin;
 pub mod osm;
 pub mod past;
 pub mod picture;

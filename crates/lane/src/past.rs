@@ -157,8 +157,6 @@ mod tests {
     use std::collections::HashSet;
 
     use base::Timestamp;
-    use base::civil::Zone;
-    use base::hours::Hours;
 
     use super::*;
 
@@ -167,16 +165,10 @@ mod tests {
 
     fn history() -> (Lane, Vec<PastOrder>) {
         let lane = Lane::demo().unwrap();
-        let zone: Zone = lane.zone.parse().unwrap();
-        let hours: BTreeMap<String, Hours> = lane
-            .businesses
-            .iter()
-            .map(|it| (it.key.clone(), Hours::parse(&it.hours).unwrap()))
-            .collect();
         let open = |shop: &Business, days_ago: u32, minute: u32| {
             let minutes = i64::from(minute) - i64::from(days_ago) * 24 * 60;
             let at = Timestamp::from_micros(TODAY + minutes * 60_000_000);
-            hours[&shop.key].is_open(at, &zone, None)
+            shop.hours.is_open(at, &lane.zone, shop.point)
         };
         let orders = orders(&lane, 1, 450, open).unwrap();
         (lane, orders)
@@ -234,13 +226,11 @@ mod tests {
     #[test]
     fn some_shop_is_open_at_every_hour_of_the_week() {
         let lane = Lane::demo().unwrap();
-        let zone: Zone = lane.zone.parse().unwrap();
-        let all: Vec<_> =
-            lane.businesses.iter().map(|it| Hours::parse(&it.hours).unwrap()).collect();
-        let mut least = all.len();
+        let mut least = lane.businesses.len();
         for hour in 0..7 * 24 {
             let at = Timestamp::from_micros(TODAY + hour * 3_600_000_000);
-            least = least.min(all.iter().filter(|it| it.is_open(at, &zone, None)).count());
+            let open = |it: &&Business| it.hours.is_open(at, &lane.zone, it.point);
+            least = least.min(lane.businesses.iter().filter(open).count());
         }
         println!("at least {least} shops are open at any hour");
         assert!(least >= 3, "{least}");
