@@ -169,6 +169,27 @@ impl IdMaker {
     }
 }
 
+/// Fresh ids that come in with a command: how many it needs depends on what it finds, and it may be
+/// run again from the top, so it cannot draw them itself.
+#[derive(Clone, Debug)]
+pub struct FreshIds(Vec<i64>);
+
+/// The caller drew too few ids for what the command found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the command came with too few fresh ids")]
+pub struct TooFewIds;
+
+impl FreshIds {
+    /// Draws `count` ids from `source`.
+    pub fn draw(count: usize, mut source: impl FnMut() -> i64) -> Self {
+        Self((0..count).map(|_| source()).rev().collect())
+    }
+    /// The next id. [`TooFewIds`] when none is left.
+    pub fn take<T: Id>(&mut self) -> Result<T, TooFewIds> {
+        self.0.pop().map(T::from_raw).ok_or(TooFewIds)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ pub mod plain;
 pub mod sign;
 pub mod time;
 
-pub use ids::{Id, IdError, IdMaker};
+pub use ids::{FreshIds, Id, IdError, IdMaker, TooFewIds};
 pub use money::{Currency, Money, MoneyError, UnitPrice};
 pub use plain::{Plain, Val};
 pub use time::Timestamp;

@@ -8,14 +8,20 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use base::Val;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
 use crate::error::{Result, StoreError};
+use crate::target::{OpenError, Options};
+use crate::tls;
 
+/// Tables of this crate whose rows two commands may want to make at the same time.
+const MADE_ONCE: [&str; 2] = ["event", "once_answer"];
 /// Statements kept prepared on one connection.
 const PREPARED_MAX: usize = 512;
 
@@ -29,6 +35,10 @@ impl From<tokio_postgres::Error> for StoreError {
         };
         let code = db.code().code();
         let text = format!("{code} {}", db.message());
+        // Two commands met in a row that both were to make: the second looks again.
+        if code == "23505" && db.table().is_some_and(|it| MADE_ONCE.contains(&it)) {
+            return Self::Retry(text);
+        }
         match code {
             "40001" | "40P01" | "55P03" => Self::Retry(text),
             _ if code.starts_with("23") => Self::Constraint(text),
@@ -99,7 +109,10 @@ impl ToSql for Bound<'_> {
                 out.extend_from_slice(&i16::try_from(it)?.to_be_bytes());
             }
             (Val::Bool(it), &Type::BOOL) => out.extend_from_slice(&[u8::from(it)]),
-            (Val::Text(it), &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::UNKNOWN) => {
+            (
+                Val::Text(it),
+                &Type::TEXT | &Type::VARCHAR | &Type::BPCHAR | &Type::NAME | &Type::UNKNOWN,
+            ) => {
                 out.extend_from_slice(it.as_bytes());
             }
             (Val::Bytes(it), &Type::BYTEA) => out.extend_from_slice(it),
@@ -153,6 +166,60 @@ pub(crate) fn column(row: &tokio_postgres::Row, at: usize) -> Option<Val<'_>> {
     row.try_get::<_, Column<'_>>(at).ok().map(|it| it.0)
 }
 
+/// Makes sessions of one database.
+pub(crate) struct Connector {
+    config: tokio_postgres::Config,
+    tls: Option<tls::Tls>,
+}
+
+impl Connector {
+    /// Reads the URL.
+    pub(crate) fn new(url: &str, options: &Options) -> Result<Self, OpenError> {
+        let (url, wanted) = tls::split(url)?;
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|_| OpenError::Target(tls::without_password(&url)))?;
+        let tls = wanted.map(tls::Tls::new).transpose()?;
+        config.ssl_mode(match tls {
+            Some(_) => tokio_postgres::config::SslMode::Require,
+            None => tokio_postgres::config::SslMode::Disable,
+        });
+        config.application_name("hutong").connect_timeout(Duration::from_secs(10)).options(format!(
+            "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout=60s",
+            options.statement_timeout.as_millis(),
+            options.lock_timeout.as_millis()
+        ));
+        Ok(Self { config, tls })
+    }
+
+    /// A new session.
+    pub(crate) fn connect(&self) -> Result<Session> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Fatal(error.to_string()))?;
+        let client = runtime.block_on(async {
+            match &self.tls {
+                Some(tls) => self.config.connect(tls.connect()).await.map(served),
+                None => self.config.connect(tokio_postgres::NoTls).await.map(served),
+            }
+        })?;
+        Ok(Session::new(client, runtime))
+    }
+}
+
+/// Lets the line work whenever the session's runtime runs. Its error reaches each statement that
+/// waits for it.
+fn served<S, T>((client, line): (Client, tokio_postgres::Connection<S, T>)) -> Client
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        let _ = line.await;
+    });
+    client
+}
+
 /// A statement that waits to travel with the next one.
 #[derive(Clone, Debug)]
 enum Waiting {
@@ -177,6 +244,27 @@ type Flight<'f> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Err
 impl Session {
     pub(crate) fn new(client: Client, runtime: tokio::runtime::Runtime) -> Self {
         Self { client, runtime, prepared: HashMap::new(), waiting: Vec::new() }
+    }
+
+    /// Lets the line say that it is dead: a runtime that rests hears nothing.
+    pub(crate) fn look(&mut self) {
+        self.runtime.block_on(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    /// Asks the server whether it would run a text.
+    #[cfg(feature = "testing")]
+    pub(crate) fn prepare(&mut self, sql: &str) -> Result<()> {
+        self.statement(sql).map(drop)
+    }
+
+    /// Runs a statement of the schema after what is queued; it is not kept prepared.
+    pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
+        self.fly(&[], false)?;
+        Ok(self.runtime.block_on(self.client.batch_execute(sql))?)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -1,0 +1,142 @@
+//! PostgreSQL's executor: workers with a session each, one transaction a command.
+//!
+//! READ COMMITTED with conditional statements. BEGIN and COMMIT travel with the statements. A
+//! serialization failure, a deadlock or a line that broke before COMMIT was sent runs the command
+//! again from the top, a bounded number of times; a COMMIT whose answer is lost is
+//! [`StoreError::Unknown`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Result, StoreError};
+use crate::house::House;
+use crate::pg::{Connector, Session};
+use crate::queue::{self, Queue, Verdict};
+use crate::tx::Tx;
+
+/// How often a command is run, at most.
+pub(crate) const ATTEMPTS: u32 = 10;
+/// A session that rested longer is looked at before it is used.
+const REST_MAX: Duration = Duration::from_millis(200);
+
+/// A connection that is made again when it is lost.
+pub(crate) struct Line {
+    connector: Arc<Connector>,
+    session: Option<Session>,
+    used: Instant,
+}
+
+impl Line {
+    pub(crate) fn open(connector: &Arc<Connector>) -> Result<Self> {
+        let session = connector.connect()?;
+        Ok(Self { connector: Arc::clone(connector), session: Some(session), used: Instant::now() })
+    }
+
+    /// The session, made again when the old one is dead.
+    pub(crate) fn session(&mut self, house: &House) -> Result<&mut Session> {
+        if let Some(session) = &mut self.session {
+            if self.used.elapsed() > REST_MAX {
+                session.look();
+            }
+            if session.is_closed() {
+                self.session = None;
+            }
+        }
+        self.used = Instant::now();
+        match &mut self.session {
+            Some(session) => Ok(session),
+            empty => {
+                house.meter.reconnect();
+                Ok(empty.insert(self.connector.connect()?))
+            }
+        }
+    }
+
+    /// Undoes what runs on the session; a session that can't is given up.
+    fn undo(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.drop_queue();
+            if session.is_closed() || session.run_text("rollback").is_err() {
+                self.session = None;
+            }
+        }
+    }
+}
+
+/// Serves until the queue is closed and drained.
+pub(crate) fn serve(mut line: Line, queue: &Queue, house: &House) {
+    queue::become_writer();
+    while let Some(mut work) = queue.pop() {
+        let started = Instant::now();
+        let fate = run(&mut line, house, "begin", &mut |tx| work.run(tx));
+        house.meter.command(work.name(), started);
+        house.meter.group(1);
+        work.answer(fate);
+    }
+}
+
+/// Runs one command in a transaction that begins with `begin`, again while that may help; gives
+/// the fate of its COMMIT, or `Ok` when the command itself refused.
+pub(crate) fn run(
+    line: &mut Line,
+    house: &House,
+    begin: &'static str,
+    command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
+) -> Result<()> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (fate, again) = once(line, house, begin, command);
+        if !again || attempt >= ATTEMPTS {
+            return fate;
+        }
+        house.meter.again();
+        std::thread::sleep(Duration::from_millis(1 << attempt.min(7)));
+    }
+}
+
+/// One attempt, and whether another may help.
+fn once(
+    line: &mut Line,
+    house: &House,
+    begin: &'static str,
+    command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
+) -> (Result<()>, bool) {
+    let session = match line.session(house) {
+        Ok(session) => session,
+        Err(error) => return (Err(error), true),
+    };
+    session.queue_text(begin);
+    let mut tx = Tx::postgres(session).of(house);
+    let verdict = command(&mut tx);
+    let failed = tx.failed().cloned();
+    match (verdict, failed) {
+        (Verdict::Keep, _) => match session.run_text("commit") {
+            Ok(()) => (Ok(()), false),
+            Err(error) => {
+                line.undo();
+                let again = error.is_retry();
+                (Err(commit_fate(error)), again)
+            }
+        },
+        (Verdict::Undo, None) => {
+            line.undo();
+            (Ok(()), false)
+        }
+        (Verdict::Undo, Some(error)) => {
+            line.undo();
+            // A line that broke before COMMIT left nothing: a new line may run the command again.
+            let lost = matches!(error, StoreError::Fatal(_)) && line.session.is_none();
+            (Ok(()), error.is_retry() || lost)
+        }
+    }
+}
+
+/// What is known after COMMIT was sent: a refusal by the server is one, a dead line is not. Out of
+/// room (class 53) is said before COMMIT does anything.
+fn commit_fate(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Fatal(text) if !text.starts_with("53") => StoreError::Unknown(text),
+        other => other,
+    }
+}

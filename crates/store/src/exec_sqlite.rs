@@ -1,0 +1,169 @@
+//! The embedded engine's executor: one writer thread that commits commands in groups.
+//!
+//! Each command runs in a savepoint of its own; one COMMIT, one fsync, then all are answered. No
+//! timer is needed: while one COMMIT syncs, the next group queues up by itself. Some errors of
+//! SQLite (disk full, I/O, memory) may roll the whole transaction back, so after every command the
+//! writer looks whether it still stands; when it does not, nobody of the group is acknowledged.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::{Result, StoreError};
+use crate::house::House;
+use crate::queue::{self, Queue, Verdict, Work};
+use crate::target::Options;
+use crate::tx::Tx;
+
+/// Statements kept prepared on one connection.
+const PREPARED_MAX: usize = 512;
+/// How often a group asks for the write lock while another process holds it.
+const BEGIN_ATTEMPTS: u32 = 5;
+
+/// Opens the file for the writer, with what durability needs.
+pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(file, flags, options)?;
+    connection.execute_batch("pragma journal_mode = wal")?;
+    connection.pragma_update(None, "synchronous", options.synchronous)?;
+    connection.execute_batch("pragma foreign_keys = on")?;
+    Ok(connection)
+}
+
+/// Opens the file for a reader, which cannot write.
+pub(crate) fn open_reader(file: &Path, options: &Options) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(file, flags, options)?;
+    connection.execute_batch("pragma query_only = on")?;
+    Ok(connection)
+}
+
+fn connect(file: &Path, flags: OpenFlags, options: &Options) -> Result<Connection> {
+    let connection = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(file, flags)?,
+    };
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
+    connection.execute_batch("pragma cache_size = -32768; pragma temp_store = memory;")?;
+    Ok(connection)
+}
+
+/// The writer thread's state.
+pub(crate) struct Writer {
+    pub(crate) file: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) house: Arc<House>,
+}
+
+impl Writer {
+    /// Serves until the queue is closed and drained.
+    pub(crate) fn serve(self, connection: Connection) {
+        queue::become_writer();
+        let mut connection = Some(connection);
+        while let Some(first) = self.queue.pop() {
+            let mut group = Vec::new();
+            let fate = match self.standing(&mut connection) {
+                Ok(link) => self.run_group(link, first, &mut group),
+                Err(error) => {
+                    group.push(first);
+                    Err(error)
+                }
+            };
+            if let Err(StoreError::Unknown(_) | StoreError::Fatal(_)) = &fate {
+                // What the file holds now is only known after the engine reads it anew.
+                connection = None;
+            }
+            self.house.meter.group(group.len());
+            for work in group {
+                work.answer(fate.clone());
+            }
+        }
+    }
+
+    fn standing<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c Connection> {
+        match connection {
+            Some(link) => Ok(link),
+            None => {
+                self.house.meter.reconnect();
+                Ok(connection.insert(open_writer(&self.file, &self.options)?))
+            }
+        }
+    }
+
+    /// Runs `first` and what queues up behind it; gives the fate of their COMMIT.
+    fn run_group(
+        &self,
+        link: &Connection,
+        first: Box<dyn Work>,
+        group: &mut Vec<Box<dyn Work>>,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let mut fate = begin(link);
+        let mut next = Some(first);
+        while let Some(mut work) = next.take() {
+            if fate.is_ok() {
+                fate = self.run_one(link, &mut *work);
+            }
+            group.push(work);
+            let room = group.len() < self.options.group_max
+                && started.elapsed() < self.options.group_time_max;
+            if fate.is_ok() && room {
+                next = self.queue.try_pop();
+            }
+        }
+        if fate.is_ok() {
+            fate = step(link, "commit").map_err(commit_fate);
+        }
+        if fate.is_err() && !link.is_autocommit() {
+            let _ = step(link, "rollback");
+        }
+        fate
+    }
+
+    fn run_one(&self, link: &Connection, work: &mut dyn Work) -> Result<()> {
+        let started = Instant::now();
+        step(link, "savepoint command")?;
+        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house));
+        if link.is_autocommit() {
+            return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
+        }
+        if verdict == Verdict::Undo {
+            step(link, "rollback to command")?;
+        }
+        step(link, "release command")?;
+        self.house.meter.command(work.name(), started);
+        Ok(())
+    }
+}
+
+fn begin(link: &Connection) -> Result<()> {
+    let mut fate = step(link, "begin immediate");
+    for _ in 1..BEGIN_ATTEMPTS {
+        if !matches!(fate, Err(StoreError::Retry(_))) {
+            break;
+        }
+        fate = step(link, "begin immediate");
+    }
+    fate
+}
+
+/// A COMMIT that failed while it wrote may yet be found by recovery: only the idempotency rows
+/// can tell.
+fn commit_fate(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Fatal(text) => StoreError::Unknown(text),
+        other => other,
+    }
+}
+
+/// Runs a statement without values.
+pub(crate) fn step(link: &Connection, sql: &str) -> Result<()> {
+    link.prepare_cached(sql)?.raw_execute()?;
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What is free, when: for time pools.
+
+use std::collections::BTreeMap;
+
+use base::Timestamp;
+use store::{StoreError, Tx, args};
+
+use super::cells::{self, Pool, Rule};
+use super::{Axis, CELLS_MAX, PoolState};
+use crate::PoolId;
+
+/// One slot of a time pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its number on the pool's grid.
+    pub cell: i64,
+    /// First moment.
+    pub starts: Timestamp,
+    /// First moment after.
+    pub ends: Timestamp,
+    /// Units left to claim; 0 is full.
+    pub left: i64,
+}
+
+/// Why no slots are given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SlotsError {
+    /// No such pool.
+    #[error("there is no {pool}")]
+    Unknown {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// The pool has no slots.
+    #[error("{pool} has no slots: its axis is {axis}, not time")]
+    Axis {
+        /// The pool.
+        pool: PoolId,
+        /// Its axis.
+        axis: Axis,
+    },
+    /// The window is empty or too long.
+    #[error("`until` must be after `from`, and at most {cells} slots after it")]
+    Window {
+        /// The most slots in one answer.
+        cells: i64,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Every slot of the pool that is open and lies wholly in the window, in order, with what it has
+/// left (0 when full). A paused pool gives none. Whether a slot has begun is the caller's to judge:
+/// hand in `from` not before now.
+pub fn slots(
+    tx: &mut Tx<'_>,
+    pool: PoolId,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Slot>, SlotsError> {
+    let (pool, grid_min) = time_pool(tx, pool)?;
+    let first = cells::cell_of(grid_min, Timestamp::from_micros(from.micros().saturating_sub(1)));
+    let (first, last) = (first + 1, cells::cell_of(grid_min, until));
+    if until <= from || last - first > CELLS_MAX {
+        return Err(SlotsError::Window { cells: CELLS_MAX });
+    }
+    Ok(open_slots(tx, &pool, grid_min, first, last)?)
+}
+
+/// When the first run of slots begins that has `quantity` left for `minutes` on end, not before
+/// `from` and within the merchant's horizon; `None` when there is none.
+pub fn first_free(
+    tx: &mut Tx<'_>,
+    pool: PoolId,
+    from: Timestamp,
+    minutes: i64,
+    quantity: i64,
+) -> Result<Option<Timestamp>, SlotsError> {
+    let (pool, grid_min) = time_pool(tx, pool)?;
+    let length = (minutes.max(1) + grid_min - 1) / grid_min;
+    let mut first = cells::cell_of(grid_min, Timestamp::from_micros(from.micros() - 1)) + 1;
+    let last = cells::cell_of(grid_min, from.plus_s(pool.ahead_s));
+    let mut run: Vec<Slot> = Vec::new();
+    while first <= last {
+        let until = (first + CELLS_MAX).min(last + 1);
+        for slot in open_slots(tx, &pool, grid_min, first, until)? {
+            let follows = run.last().is_none_or(|it| it.cell + 1 == slot.cell);
+            if !follows || slot.left < quantity {
+                run.clear();
+            }
+            if slot.left >= quantity {
+                run.push(slot);
+            }
+            if run.len() as i64 == length {
+                return Ok(run.first().map(|it| it.starts));
+            }
+        }
+        first = until;
+    }
+    Ok(None)
+}
+
+fn time_pool(tx: &mut Tx<'_>, id: PoolId) -> Result<(Pool, i64), SlotsError> {
+    let pool = cells::pool_by_id(tx, id)?.ok_or(SlotsError::Unknown { pool: id })?;
+    match pool.grid_min {
+        Some(grid_min) => Ok((pool, grid_min)),
+        None => Err(SlotsError::Axis { pool: id, axis: pool.axis }),
+    }
+}
+
+fn open_slots(
+    tx: &mut Tx<'_>,
+    pool: &Pool,
+    grid_min: i64,
+    first: i64,
+    until: i64,
+) -> Result<Vec<Slot>, StoreError> {
+    if pool.state != PoolState::Open {
+        return Ok(Vec::new());
+    }
+    let Some(rule) = Rule::read(tx, pool, first, until)? else { return Ok(Vec::new()) };
+    let sql = "select cell, capacity, taken + blocked from cell
+               where pool = $1 and cell >= $2 and cell < $3";
+    let rows: BTreeMap<i64, (i64, i64)> = tx
+        .all(sql, args![pool.id, first, until], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
+        })?
+        .into_iter()
+        .collect();
+    let mut slots = Vec::new();
+    for cell in first..until {
+        let (capacity, gone) = match rows.get(&cell) {
+            Some(&row) => row,
+            None => (rule.capacity(cell), 0),
+        };
+        if capacity > 0 {
+            let (starts, ends) = (cells::starts(grid_min, cell), cells::starts(grid_min, cell + 1));
+            slots.push(Slot { cell, starts, ends, left: capacity - gone });
+        }
+    }
+    Ok(slots)
+}
