@@ -1,25 +1,22 @@
 //! What the database's owner shares with its executors and their transactions.
 
-use std::sync::{Arc, OnceLock};
-
+use crate::error::{Result, StoreError};
 use crate::metrics::Meter;
-use crate::once::{AnswerKeys, MemoryKeys};
+use crate::vault::Vault;
 
 /// Figures and keys of one open database.
-#[derive(Default)]
 pub(crate) struct House {
     pub(crate) meter: Meter,
-    answer_keys: OnceLock<Arc<dyn AnswerKeys>>,
+    pub(crate) vault: Vault,
 }
 
 impl House {
-    /// The keys that seal answers: the vault's, or ones that end with the process.
-    pub(crate) fn answer_keys(&self) -> &dyn AnswerKeys {
-        &**self.answer_keys.get_or_init(|| Arc::new(MemoryKeys::default()))
+    pub(crate) fn new(vault: Vault) -> Self {
+        Self { meter: Meter::default(), vault }
     }
 
-    /// Says which keys seal answers; the first to say so is heard.
-    pub(crate) fn seal_answers_with(&self, keys: Arc<dyn AnswerKeys>) {
-        let _ = self.answer_keys.set(keys);
+    /// The key that seals the answers of a UTC day.
+    pub(crate) fn answer_key(&self, utc_day: i64) -> Result<[u8; 32]> {
+        self.vault.answer_key(utc_day).map_err(|it| StoreError::Other(it.to_string()))
     }
 }

@@ -208,7 +208,7 @@ fn claim(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Lease> {
         args![number, until],
     )?;
     if made == 0 {
-        return Err(tx.give_up("another node took the number"));
+        return Err(tx.again("another node took the number"));
     }
     Ok(Lease { number, epoch: 1, after: Timestamp::from_micros(0) })
 }

@@ -6,10 +6,15 @@
 //! the place that is reserved: a variant's pool stands at the offer's own premises.
 
 pub mod capacity;
+pub mod catalog;
 pub mod offer;
+pub mod stock;
 pub mod terms;
 
 use party::{PartyId, PremisesId};
+
+/// The tables of this crate.
+pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql");
 
 base::ids! {
     /// Something sold at a place, on terms.

@@ -1,7 +1,8 @@
 //! The store on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
-
+mod backup;
+mod blobs;
 mod events;
 mod exec;
 mod jobs;
@@ -9,6 +10,7 @@ mod migrate;
 mod node;
 mod once;
 mod texts;
+mod vault;
 
 use store::{Migration, StoreError, Tx, args};
 

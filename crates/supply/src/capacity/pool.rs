@@ -1,1 +1,427 @@
 //! Pools: made, paused, given figures, exceptions and blocks.
+//!
+//! What would leave less than has been promised is refused with the figure that is promised: first
+//! the bookings go, then the hours. A block takes what is free at once and promises nothing.
+
+use base::{Id, Timestamp, Val};
+use party::{Actor, Forbidden, MayError, PartyId, PremisesId, Right, Scope};
+use store::{StoreError, Tx, args};
+
+use super::cells::{self, Pool, Rule};
+use super::rule::{RuleError, Weekly};
+use super::{Axis, CELLS_MAX, PoolState, UNITS_MAX};
+use crate::PoolId;
+
+/// A new supply at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Create {
+    /// Its id.
+    pub id: PoolId,
+    /// Who asks.
+    pub actor: Actor,
+    /// Whose it is.
+    pub merchant: PartyId,
+    /// Where; one of the merchant's premises.
+    pub premises: PremisesId,
+    /// What the merchant calls it.
+    pub name: String,
+    /// What its cells are.
+    pub shape: Shape,
+    /// Units beyond what is there that are sold on purpose.
+    pub overbook: i64,
+    /// How long one claim may be held in all, in seconds.
+    pub hold_s_max: i64,
+}
+
+/// What the cells of a new pool are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One cell: a stock, empty until something is received.
+    Stock,
+    /// Slots of `grid_min` minutes by a weekly table in the place's zone; see [`Weekly`].
+    Time {
+        /// 5 to 60 minutes that divide the hour.
+        grid_min: i64,
+        /// The weekly table.
+        weekly: String,
+        /// The IANA zone of the place.
+        zone: String,
+        /// How far ahead slots are sold, in seconds.
+        ahead_s: i64,
+    },
+}
+
+/// Why a pool stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PoolError {
+    /// The actor has not the right.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// A figure that no pool can have.
+    #[error("`{field}` must be {wanted}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// The weekly table or its zone does not read.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// No such pool.
+    #[error("there is no {pool}")]
+    Unknown {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// The pool's id is used.
+    #[error("this pool has been made already")]
+    Duplicate,
+    /// The pool's axis has no such thing.
+    #[error("{pool} is of axis {axis}: it needs axis {wanted}")]
+    Axis {
+        /// The pool.
+        pool: PoolId,
+        /// Its axis.
+        axis: Axis,
+        /// The axis that would be right.
+        wanted: Axis,
+    },
+    /// It was ended.
+    #[error("{pool} was ended")]
+    Ended {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// Less than what is promised or blocked would be left in a cell.
+    #[error("cell {cell} of {pool} has {promised} promised or blocked and would have {capacity}")]
+    Promised {
+        /// The pool.
+        pool: PoolId,
+        /// The first such cell.
+        cell: i64,
+        /// Units that are promised or blocked there.
+        promised: i64,
+        /// Units that it would have.
+        capacity: i64,
+    },
+    /// A cell has less free than is to be blocked, or less blocked than is to be unblocked.
+    #[error("cell {cell} of {pool} has {has} of that")]
+    NotFree {
+        /// The pool.
+        pool: PoolId,
+        /// The first such cell.
+        cell: i64,
+        /// What it has.
+        has: i64,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<MayError> for PoolError {
+    fn from(error: MayError) -> Self {
+        match error {
+            MayError::Forbidden(it) => Self::Forbidden(it),
+            MayError::Store(it) => Self::Store(it),
+        }
+    }
+}
+
+const fn invalid<T>(field: &'static str, wanted: &'static str) -> Result<T, PoolError> {
+    Err(PoolError::Invalid { field, wanted })
+}
+
+/// Makes a pool. A stock begins empty; a time pool has what its weekly table says.
+pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: Create) -> Result<(), PoolError> {
+    party::may(tx, cmd.actor, Right::ManageStock, Scope::at(cmd.merchant, cmd.premises))?;
+    check_create(&cmd)?;
+    let (axis, grid_min, weekly, zone, ahead_s) = match &cmd.shape {
+        Shape::Stock => (Axis::None, None, "", "", 1),
+        Shape::Time { grid_min, weekly, zone, ahead_s } => {
+            (Axis::Time, Some(*grid_min), weekly.as_str(), zone.as_str(), *ahead_s)
+        }
+    };
+    let sql = "insert into pool (id, merchant, premises, name, axis, state, overbook, grid_min,
+                   rule, zone, ahead_s, hold_s_max, version, created_at)
+               values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, 1, $12)
+               on conflict do nothing";
+    let values = args![
+        cmd.id,
+        cmd.merchant,
+        cmd.premises,
+        cmd.name,
+        axis,
+        cmd.overbook,
+        grid_min,
+        weekly,
+        zone,
+        ahead_s,
+        cmd.hold_s_max,
+        now,
+    ];
+    if tx.exec(sql, values)? == 0 {
+        return Err(PoolError::Duplicate);
+    }
+    if axis == Axis::None {
+        let sql = "insert into cell (pool, cell, capacity, taken, blocked, closed)
+                   values ($1, 0, $2, 0, 0, false)";
+        tx.later(sql, args![cmd.id, cmd.overbook])?;
+    }
+    Ok(())
+}
+
+fn check_create(cmd: &Create) -> Result<(), PoolError> {
+    if cmd.name.trim().is_empty() || cmd.name.chars().count() > 200 {
+        return invalid("name", "1 to 200 characters");
+    }
+    if !(0..=UNITS_MAX).contains(&cmd.overbook) {
+        return invalid("overbook", "from 0 to 1000000000 units");
+    }
+    if !(1..=31_536_000).contains(&cmd.hold_s_max) {
+        return invalid("hold_s_max", "from 1 to 31536000 seconds");
+    }
+    let Shape::Time { grid_min, weekly, zone, ahead_s } = &cmd.shape else { return Ok(()) };
+    if !(5..=60).contains(grid_min) || 60 % grid_min != 0 || grid_min % 5 != 0 {
+        return invalid("grid_min", "5, 10, 15, 20, 30 or 60 minutes");
+    }
+    if !(1..=63_072_000).contains(ahead_s) {
+        return invalid("ahead_s", "from 1 to 63072000 seconds");
+    }
+    Weekly::parse(weekly, zone)?;
+    Ok(())
+}
+
+/// Reads the pool and asks whether the actor may manage it.
+pub(crate) fn managed(tx: &mut Tx<'_>, actor: Actor, id: PoolId) -> Result<Pool, PoolError> {
+    let pool = cells::pool_by_id(tx, id)?.ok_or(PoolError::Unknown { pool: id })?;
+    party::may(tx, actor, Right::ManageStock, Scope::at(pool.merchant, pool.premises))?;
+    Ok(pool)
+}
+
+/// Opens, pauses or ends a pool. Claims that stand are kept; an ended pool stays ended.
+pub fn set_state(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    id: PoolId,
+    state: PoolState,
+) -> Result<(), PoolError> {
+    let pool = managed(tx, actor, id)?;
+    let sql = "update pool set state = $2, version = version + 1
+               where id = $1 and state <> 'ended'";
+    if tx.exec(sql, args![id, state])? == 0 {
+        return Err(PoolError::Ended { pool: id });
+    }
+    if pool.axis == Axis::None {
+        let closed = state != PoolState::Open;
+        tx.later("update cell set closed = $2 where pool = $1 and cell = 0", args![id, closed])?;
+    }
+    Ok(())
+}
+
+/// Sets how many units are sold beyond what is there.
+pub fn set_overbook(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    id: PoolId,
+    overbook: i64,
+) -> Result<(), PoolError> {
+    let pool = managed(tx, actor, id)?;
+    if !(0..=UNITS_MAX).contains(&overbook) {
+        return invalid("overbook", "from 0 to 1000000000 units");
+    }
+    let sql = "update pool set overbook = $2, version = version + 1
+               where id = $1 and version = $3";
+    if tx.exec(sql, args![id, overbook, pool.version])? == 0 {
+        return Err(came_between());
+    }
+    if pool.axis != Axis::None {
+        return refit(tx, now, id, i64::MIN, i64::MAX);
+    }
+    let more = overbook - pool.overbook;
+    let sql = "update cell set capacity = capacity + $2
+               where pool = $1 and cell = 0 and capacity + $2 >= taken + blocked";
+    if tx.exec(sql, args![id, more])? == 1 {
+        return Ok(());
+    }
+    let sql = "select capacity + $2, taken + blocked from cell where pool = $1 and cell = 0";
+    let (capacity, promised) = tx.one(sql, args![id, more], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    Err(PoolError::Promised { pool: id, cell: 0, promised, capacity })
+}
+
+fn came_between() -> PoolError {
+    StoreError::Retry("another change of the pool came between".to_owned()).into()
+}
+
+/// Gives a time pool another weekly table. Cells from now on follow it; the command is refused when
+/// one of them would have less than is promised there.
+pub fn set_weekly(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    id: PoolId,
+    weekly: &str,
+) -> Result<(), PoolError> {
+    let pool = managed(tx, actor, id)?;
+    time_grid(&pool)?;
+    Weekly::parse(weekly, &pool.zone)?;
+    let sql = "update pool set rule = $2, version = version + 1 where id = $1 and version = $3";
+    if tx.exec(sql, args![id, weekly, pool.version])? == 0 {
+        return Err(came_between());
+    }
+    refit(tx, now, id, i64::MIN, i64::MAX)
+}
+
+/// From `starts_at` until `ends_at` the pool has `units`, whatever the table says: 0 on a holiday,
+/// more at a fair. The same beginning again replaces what was said.
+pub fn set_exception(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    id: PoolId,
+    exception: super::rule::Exception,
+) -> Result<(), PoolError> {
+    let pool = managed(tx, actor, id)?;
+    time_grid(&pool)?;
+    if exception.ends_at <= exception.starts_at {
+        return invalid("ends_at", "after `starts_at`");
+    }
+    if !(0..=UNITS_MAX).contains(&exception.units) {
+        return invalid("units", "from 0 to 1000000000 units");
+    }
+    let sql = "insert into pool_exception (pool, starts_at, ends_at, units)
+               values ($1, $2, $3, $4) on conflict (pool, starts_at) do update
+               set ends_at = excluded.ends_at, units = excluded.units";
+    tx.exec(sql, args![id, exception.starts_at, exception.ends_at, exception.units])?;
+    refit(tx, now, id, i64::MIN, i64::MAX)
+}
+
+/// Takes an exception away: the table counts again.
+pub fn clear_exception(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    id: PoolId,
+    starts_at: Timestamp,
+) -> Result<(), PoolError> {
+    managed(tx, actor, id)?;
+    let sql = "delete from pool_exception where pool = $1 and starts_at = $2";
+    if tx.exec(sql, args![id, starts_at])? == 0 {
+        return invalid("starts_at", "when an exception begins");
+    }
+    refit(tx, now, id, i64::MIN, i64::MAX)
+}
+
+/// Blocks `units` on each time cell that touches the window, all or none: a walk-in, a repair, a
+/// break. On a stock the window does not matter and its one cell is blocked.
+pub fn block(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    id: PoolId,
+    window: (Timestamp, Timestamp),
+    units: i64,
+) -> Result<(), PoolError> {
+    let (pool, first, until) = blockable(tx, actor, id, window, units)?;
+    let rule = Rule::read(tx, &pool, first, until)?;
+    for cell in first..until {
+        let fresh = rule.as_ref().map_or(0, |it| it.capacity(cell));
+        let sql = "insert into cell (pool, cell, capacity, taken, blocked, closed)
+                   select id, $2, $3, 0, 0, false from pool where id = $1
+                   on conflict (pool, cell) do nothing";
+        tx.later(sql, args![id, cell, fresh])?;
+        let sql = "update cell set blocked = blocked + $3
+                   where pool = $1 and cell = $2 and taken + blocked + $3 <= capacity";
+        if tx.exec(sql, args![id, cell, units])? == 0 {
+            let has = cells::left(tx, id, cell)?;
+            return Err(PoolError::NotFree { pool: id, cell, has });
+        }
+    }
+    Ok(())
+}
+
+/// Takes a block of `units` back from each cell that touches the window, all or none.
+pub fn unblock(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    id: PoolId,
+    window: (Timestamp, Timestamp),
+    units: i64,
+) -> Result<(), PoolError> {
+    let (_, first, until) = blockable(tx, actor, id, window, units)?;
+    for cell in first..until {
+        let sql = "update cell set blocked = blocked - $3
+                   where pool = $1 and cell = $2 and blocked >= $3";
+        if tx.exec(sql, args![id, cell, units])? == 0 {
+            let sql = "select blocked from cell where pool = $1 and cell = $2";
+            let has = tx.opt(sql, args![id, cell], |row| row.get(0))?.unwrap_or(0);
+            return Err(PoolError::NotFree { pool: id, cell, has });
+        }
+    }
+    Ok(())
+}
+
+/// The pool and the cells that touch the window.
+fn blockable(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    id: PoolId,
+    window: (Timestamp, Timestamp),
+    units: i64,
+) -> Result<(Pool, i64, i64), PoolError> {
+    let pool = managed(tx, actor, id)?;
+    if !(1..=UNITS_MAX).contains(&units) {
+        return invalid("units", "from 1 to 1000000000 units");
+    }
+    if pool.axis == Axis::None {
+        return Ok((pool, 0, 1));
+    }
+    let grid_min = time_grid(&pool)?;
+    let first = cells::cell_of(grid_min, window.0);
+    let until = cells::cell_of(grid_min, Timestamp::from_micros(window.1.micros() - 1)) + 1;
+    if window.1 <= window.0 || until - first > CELLS_MAX {
+        return invalid("window", "an end after its beginning, at most 1008 cells long");
+    }
+    Ok((pool, first, until))
+}
+
+fn time_grid(pool: &Pool) -> Result<i64, PoolError> {
+    let wrong = PoolError::Axis { pool: pool.id, axis: pool.axis, wanted: Axis::Time };
+    pool.grid_min.ok_or(wrong)
+}
+
+/// Gives the rows of a time pool that have not ended the capacity that its rule has now.
+fn refit(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    id: PoolId,
+    first: i64,
+    until: i64,
+) -> Result<(), PoolError> {
+    let pool = cells::pool_by_id(tx, id)?.ok_or(PoolError::Unknown { pool: id })?;
+    let grid_min = time_grid(&pool)?;
+    let first = first.max(cells::cell_of(grid_min, now));
+    let sql = "select cell, capacity, taken + blocked from cell
+               where pool = $1 and cell >= $2 and cell < $3 order by cell";
+    let rows = tx.all(sql, args![id, first, until], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?))
+    })?;
+    let Some(last) = rows.last().map(|it| it.0) else { return Ok(()) };
+    let Some(rule) = Rule::read(tx, &pool, first, last + 1)? else { return Ok(()) };
+    for (cell, old, promised) in rows {
+        let capacity = rule.capacity(cell);
+        if capacity == old {
+            continue;
+        }
+        let sql = "update cell set capacity = $3
+                   where pool = $1 and cell = $2 and taken + blocked <= $3";
+        let values = [Val::I64(id.raw()), Val::I64(cell), Val::I64(capacity)];
+        if tx.exec(sql, &values)? == 0 {
+            return Err(PoolError::Promised { pool: id, cell, promised, capacity });
+        }
+    }
+    Ok(())
+}

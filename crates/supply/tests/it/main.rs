@@ -1,0 +1,4 @@
+//! Supply on both engines.
+
+mod claims;
+mod world;
