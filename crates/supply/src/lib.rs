@@ -7,10 +7,12 @@
 
 pub mod capacity;
 pub mod catalog;
+mod check;
 pub mod offer;
 pub mod stock;
 pub mod terms;
 
+pub use check::check;
 use party::{PartyId, PremisesId};
 
 /// The tables of this crate.
