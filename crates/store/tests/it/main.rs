@@ -3,13 +3,13 @@
 
 mod backup;
 mod blobs;
-
 mod events;
 mod exec;
 mod jobs;
 mod migrate;
 mod node;
 mod once;
+mod record;
 mod texts;
 mod vault;
 
