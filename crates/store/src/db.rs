@@ -93,6 +93,11 @@ impl Db {
         })();
         step(&link, if run.is_ok() { "commit" } else { "rollback" })?;
         run?;
+        if options.sync_at_open {
+            // A sync that failed while the file was first made may have left it empty on the disk,
+            // and SQLite throws the log of an empty file away: from here on it is not empty.
+            exec_sqlite::sync_log(&link)?;
+        }
         let readers = (0..options.readers)
             .map(|_| exec_sqlite::open_reader(&file, &options))
             .collect::<Result<Vec<_>>>()?;

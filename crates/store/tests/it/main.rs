@@ -9,6 +9,7 @@ mod jobs;
 mod migrate;
 mod node;
 mod once;
+mod power_loss;
 mod record;
 mod texts;
 mod vault;
