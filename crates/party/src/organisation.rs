@@ -162,7 +162,7 @@ pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, cmd: SignUp) -> Result<SignedUp,
     if !premises::insert(tx, now, organisation.id, &cmd.premises)? {
         return Err(SignUpError::DuplicatePremises(cmd.premises.id));
     }
-    let facts = &[("organisation", crate::soon::Fact::Id(organisation.id.raw()))];
+    let facts = &[("organisation", store::Fact::Id(organisation.id.raw()))];
     tell(tx, now, "premises.added", cmd.premises.id.raw(), cmd.actor, facts)?;
     let premises = premises::new(organisation.id, cmd.premises);
     Ok(SignedUp { owner, organisation, premises })
