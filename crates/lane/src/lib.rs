@@ -4,6 +4,7 @@
 //! database, a clock or a source of randomness. Who loads the words is on the floors below.
 //!
 //! - [`demo`]: the lane that ships, with its shops, prices, hours and people;
+//! - [`picture`]: drawings of shops and offers;
 //! - [`category`]: the words for kinds of business;
 //! - [`osm`]: places of OpenStreetMap from GeoJSON, and [`zone`], the clock that they keep;
 //! - [`places`]: places as files;
@@ -17,8 +18,10 @@ pub mod demo;
 mod features;
 mod gtin;
 pub mod osm;
+pub mod picture;
 pub mod places;
 mod raw;
+mod seed;
 pub mod sheet;
 mod tags;
 pub mod zone;

@@ -204,6 +204,10 @@ impl Gateway {
     fn operate(&mut self, now: Timestamp, at: usize, ask: &Ask) -> Result<(), Problem> {
         let amount_minor = self.payments[at].allows(ask)?;
         let payment = &mut self.payments[at];
+        if payment.outcome == Outcome::Open {
+            payment.outcome = Outcome::Closed;
+            self.open.remove(&(payment.expires_at, at));
+        }
         let failed = ask.kind == Kind::Refund && payment.knobs.refund == RefundFate::Fails;
         let merchant_ref = ask.merchant_ref.clone();
         payment.operations.push(Operation {

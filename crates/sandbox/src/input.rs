@@ -30,7 +30,9 @@ impl Fields {
         }
     }
 
-    fn from_map(left: Map<String, Value>, prefix: String) -> Self {
+    /// A field that is null is a field that isn't there.
+    fn from_map(mut left: Map<String, Value>, prefix: String) -> Self {
+        left.retain(|_, it| !it.is_null());
         let problem = Problem::new(422, "wrong-input", "Some fields are wrong");
         Self { left, prefix, problem }
     }
@@ -42,7 +44,7 @@ impl Fields {
     }
 
     fn take(&mut self, field: &str) -> Option<Value> {
-        self.left.remove(field).filter(|it| !it.is_null())
+        self.left.remove(field)
     }
 
     /// A text of 1 to `longest` characters without control characters.
@@ -64,8 +66,7 @@ impl Fields {
 
     /// The same, or nothing.
     pub(crate) fn text_or_none(&mut self, field: &str, longest: usize) -> Option<String> {
-        let there = self.left.get(field).is_some_and(|it| !it.is_null());
-        there.then(|| self.text(field, longest))
+        self.left.contains_key(field).then(|| self.text(field, longest))
     }
 
     /// One of `known`.
@@ -87,8 +88,7 @@ impl Fields {
 
     /// The same, or nothing.
     pub(crate) fn amount_or_none(&mut self, field: &str) -> Option<i64> {
-        let there = self.left.get(field).is_some_and(|it| !it.is_null());
-        there.then(|| self.amount(field))
+        self.left.contains_key(field).then(|| self.amount(field))
     }
 
     /// A whole number; `none` stands for one that isn't there.
@@ -135,8 +135,7 @@ impl Fields {
 
     /// The same, or nothing.
     pub(crate) fn address_or_none(&mut self, field: &str, schemes: &[&str]) -> Option<String> {
-        let there = self.left.get(field).is_some_and(|it| !it.is_null());
-        there.then(|| self.address(field, schemes))
+        self.left.contains_key(field).then(|| self.address(field, schemes))
     }
 
     /// An instant of RFC 3339.

@@ -1,11 +1,11 @@
 //! The gateway's own keys: ES256 pairs derived from its secret, their public half as a JWK, and the
 //! seeded draws and unguessable names that follow from secret and seed.
 
+use base::sign::SigningKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// A signing key and its name.
@@ -22,41 +22,30 @@ impl Key {
         let key = (0_u32..)
             .find_map(|go| {
                 let bytes = mac(secret, &[b"key", purpose.as_bytes(), &be(n), &be(go)]);
-                SigningKey::from_slice(&bytes).ok()
+                SigningKey::from_bytes(bytes).ok()
             })
             .expect("a candidate in 2^32 fails, and there are 2^32 of them");
-        let mut it = Self { kid: String::new(), key };
-        it.kid = it.thumbprint();
-        it
+        let jwk = key.verifying_key().to_jwk("");
+        Self { kid: thumbprint(&jwk), key }
     }
 
-    /// The 64 bytes r and s of the ES256 signature (RFC 6979), in base64url.
+    /// The 64 bytes r and s of the ES256 signature, in base64url.
     pub(crate) fn sign(&self, message: &[u8]) -> String {
-        let signature: Signature = self.key.sign(message);
-        B64.encode(signature.to_bytes())
+        B64.encode(self.key.sign_bytes(message))
     }
 
     /// The public half (RFC 7517).
-    pub(crate) fn jwk(&self) -> serde_json::Value {
-        let (x, y) = self.point();
-        serde_json::json!({
-            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": self.kid, "x": x, "y": y,
-        })
+    pub(crate) fn jwk(&self) -> Value {
+        let text = self.key.verifying_key().to_jwk(&self.kid);
+        serde_json::from_str(&text).expect("a JWK is JSON")
     }
+}
 
-    /// RFC 7638: the SHA-256 of the required members in order.
-    fn thumbprint(&self) -> String {
-        let (x, y) = self.point();
-        let text = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-        B64.encode(Sha256::digest(text.as_bytes()))
-    }
-
-    fn point(&self) -> (String, String) {
-        // 0x04, then 32 bytes of x and 32 of y (SEC 1, uncompressed).
-        let point = self.key.verifying_key().to_sec1_point(false);
-        let bytes = point.as_bytes();
-        (B64.encode(&bytes[1..33]), B64.encode(&bytes[33..65]))
-    }
+/// RFC 7638: the SHA-256 of the required members in order.
+fn thumbprint(jwk: &str) -> String {
+    let jwk: Value = serde_json::from_str(jwk).expect("a JWK is JSON");
+    let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+    B64.encode(Sha256::digest(text.as_bytes()))
 }
 
 /// HMAC-SHA-256 over `parts`, each with its length, so that no two lists read the same.

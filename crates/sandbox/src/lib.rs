@@ -22,7 +22,7 @@
 //! | `POST /v1/payments` | 201, the payment with its `pay_url` |
 //! | `GET /v1/payments?merchant_ref=…` | the payments of this reference |
 //! | `GET /v1/payments/{id}` | the payment with its operations and all its events |
-//! | `POST /v1/payments/{id}/captures`, `/voids`, `/refunds` | 201, the payment; `amount_minor` may be left out: all that is left |
+//! | `POST /v1/payments/{id}/captures`, `/voids`, `/refunds` | 201, the payment; `amount_minor` may be left out: all that is left. A void of a payment that nobody decided yet closes it |
 //! | `GET /v1/settlement/{yyyy-mm-dd}.csv` | the day's money, one line an event |
 //! | `GET /v1/keys` | the public keys (JWKS, RFC 7517), the newest first; needs no authentication |
 //! | `GET /pay/{id}`, `POST /pay/{id}` | the pay page and its buttons (`outcome=approve` or `decline`) |

@@ -19,6 +19,9 @@ pub(crate) fn pay(payment: &Payment) -> String {
         Outcome::Open => buttons(payment),
         Outcome::Approved => result("已付款", "Paid", payment),
         Outcome::Declined => result("已拒绝付款", "Declined", payment),
+        Outcome::Closed => {
+            result("商户已取消这笔付款", "Closed by the shop: nothing was paid", payment)
+        }
         Outcome::Expired => result("付款已过期", "Expired: nothing was paid", payment),
     };
     let body = format!(

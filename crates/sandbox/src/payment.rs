@@ -40,6 +40,8 @@ pub(crate) enum Outcome {
     Approved,
     Declined,
     Expired,
+    /// The merchant closed it before the payer decided.
+    Closed,
 }
 
 /// What the merchant does with an approved payment.
@@ -138,6 +140,7 @@ impl Payment {
             Outcome::Open => "open",
             Outcome::Declined => "declined",
             Outcome::Expired => "expired",
+            Outcome::Closed => "voided",
             Outcome::Approved if self.sum(Kind::Capture) == 0 => {
                 if self.left(Kind::Capture) == 0 {
                     "voided"
@@ -156,6 +159,9 @@ impl Payment {
     /// The amount that `ask` would move, or why it may not.
     pub(crate) fn allows(&self, ask: &Ask) -> Result<i64, Problem> {
         let word = ask.kind.word();
+        if self.outcome == Outcome::Open && ask.kind == Kind::Void {
+            return self.allows_closing(ask);
+        }
         if self.outcome != Outcome::Approved {
             let detail = format!("is {}: only an approved payment takes a {word}", self.state());
             return Err(
@@ -183,6 +189,18 @@ impl Payment {
                 .allowed(left));
         }
         Ok(amount)
+    }
+
+    /// A void before the payer decided closes the payment, the whole of it.
+    fn allows_closing(&self, ask: &Ask) -> Result<i64, Problem> {
+        let whole = self.amount.minor;
+        if ask.amount_minor.is_none_or(|it| it == whole) {
+            return Ok(whole);
+        }
+        let detail = format!("must be {whole}: an open payment is voided as a whole");
+        Err(Problem::new(422, "not-the-whole", "Only the whole can be voided")
+            .at("amount_minor", detail)
+            .allowed(whole))
     }
 
     /// The payment as its owner sees it.

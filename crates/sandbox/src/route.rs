@@ -153,10 +153,13 @@ fn once(request: &Request) -> Result<(String, String), Problem> {
     Ok((key.to_owned(), hex(&digest.finalize())))
 }
 
+/// The longest reference of a merchant, in characters.
+const REFERENCE_MAX: usize = 128;
+
 fn new_payment(body: &[u8]) -> Result<NewPayment, Problem> {
     let mut fields = Fields::of(body)?;
     let made = NewPayment {
-        merchant_ref: fields.text("merchant_ref", 64),
+        merchant_ref: fields.text("merchant_ref", REFERENCE_MAX),
         amount_minor: fields.amount("amount_minor"),
         currency: fields.text("currency", 3),
         capture: match fields.one_of("capture", &["now", "later"]) {
@@ -181,7 +184,7 @@ fn ask(what: &str, body: &[u8]) -> Result<Ask, Problem> {
     let mut fields = Fields::of(body)?;
     let made = Ask {
         kind,
-        merchant_ref: fields.text("merchant_ref", 64),
+        merchant_ref: fields.text("merchant_ref", REFERENCE_MAX),
         amount_minor: fields.amount_or_none("amount_minor"),
         reason: fields.text_or_none("reason", 200),
     };

@@ -1,6 +1,8 @@
 //! The words of floor 0 held against data of the field.
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+mod calendar;
+mod codes;
 mod hours;
 
 use std::path::PathBuf;

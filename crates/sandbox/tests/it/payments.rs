@@ -112,6 +112,25 @@ fn refunds_never_exceed_what_was_captured() {
 }
 
 #[test]
+fn a_void_closes_a_payment_that_nobody_decided() {
+    let shop = Merchant::of(config());
+    let id = shop.create("now", json!({}));
+    let path = format!("/v1/payments/{id}/voids");
+    let part = shop.post(&path, &json!({ "merchant_ref": "v1", "amount_minor": 9_999 }));
+    assert_eq!((part.status, part.fields()), (422, vec!["amount_minor".to_owned()]));
+    let whole = json!({ "merchant_ref": "v1", "amount_minor": 10_000 });
+    assert_eq!(shop.post(&path, &whole).status, 201);
+    assert_eq!(shop.press(&id, "approve").status, 409);
+    let it = shop.payment(&id);
+    assert_eq!((&it["state"], &it["authorised_minor"]), (&json!("voided"), &json!(0)));
+    assert_eq!(it["events"][0]["type"], "payment.voided");
+    // A payment that was decided first cannot be closed.
+    let id = shop.approved("now", json!({}));
+    let late = shop.post(&format!("/v1/payments/{id}/voids"), &whole);
+    assert_eq!((late.status, late.fields()), (409, vec!["payment".to_owned()]));
+}
+
+#[test]
 fn a_refund_that_fails_leaves_the_money_captured() {
     let shop = Merchant::of(config());
     let id = shop.approved("now", json!({ "refund": "fails" }));

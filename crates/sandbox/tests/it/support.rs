@@ -194,18 +194,14 @@ impl Heard {
     }
     /// Whether the signature is that of the key of this name in `jwks`.
     pub(crate) fn is_signed_by(&self, jwks: &Value) -> bool {
-        use p256::ecdsa::signature::Verifier as _;
         let keys = jwks["keys"].as_array().unwrap();
         let kid = self.header("Gateway-Key-Id");
         let Some(key) = keys.iter().find(|it| it["kid"] == kid.as_str()) else { return false };
-        let part = |name: &str| B64.decode(key[name].as_str().unwrap()).unwrap();
-        let sec1 = [vec![4], part("x"), part("y")].concat();
-        let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).unwrap();
+        let key = base::sign::VerifyingKey::from_jwk(&key.to_string()).unwrap();
         let (at, nonce) = (self.header("Gateway-Timestamp"), self.header("Gateway-Nonce"));
         let message = format!("{at}\n{nonce}\n{}", self.body);
         let bytes = B64.decode(self.header("Gateway-Signature")).unwrap();
-        let signature = p256::ecdsa::Signature::from_slice(&bytes).unwrap();
-        key.verify(message.as_bytes(), &signature).is_ok()
+        key.verify_bytes(message.as_bytes(), &bytes).is_ok()
     }
 }
 
