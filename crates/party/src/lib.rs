@@ -16,7 +16,6 @@ pub mod person;
 pub mod personal;
 pub mod premises;
 mod rights;
-mod soon;
 
 pub use check::check;
 pub use invalid::Invalid;
