@@ -1,9 +1,15 @@
 //! Floor 0: the words that every floor shares. Nothing here does I/O, reads a clock or draws a
 //! random number.
 
+pub mod civil;
+pub mod codes;
+pub mod fold;
+pub mod geo;
+pub mod hours;
 pub mod ids;
 pub mod money;
 pub mod plain;
+pub mod sign;
 pub mod time;
 
 pub use ids::{FreshIds, Id, IdError, IdMaker, TooFewIds};

@@ -13,12 +13,12 @@ use crate::house::House;
 use crate::metrics::Metrics;
 use crate::migrate::{self, Migration};
 use crate::node::{Ids, Node};
-use crate::once::AnswerKeys;
 use crate::pg::Connector;
 use crate::pool::Pool;
 use crate::queue::{self, Command, Lane, Queue, Verdict, guarded};
 use crate::target::{OpenError, Options, Target};
 use crate::tx::{Engine, Tx};
+use crate::vault::{KeysAt, Vault};
 
 const READ_BEGIN: &str = "begin isolation level repeatable read read only";
 
@@ -96,7 +96,7 @@ impl Db {
             .map(|_| exec_sqlite::open_reader(&file, &options))
             .collect::<Result<Vec<_>>>()?;
         let queue = Arc::new(Queue::new(options.queue_max));
-        let house = Arc::new(House::default());
+        let house = Arc::new(House::new(KeysAt::of(target, &options)));
         let clock = options.clock.clone();
         let writer = Writer { file, options, queue: Arc::clone(&queue), house: Arc::clone(&house) };
         let thread = spawn("store-writer", move || writer.serve(link))?;
@@ -111,7 +111,7 @@ impl Db {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let connector = Arc::new(Connector::new(url, options)?);
-        let house = Arc::new(House::default());
+        let house = Arc::new(House::new(KeysAt::of(target, options)));
         let mut first = Line::open(&connector)?;
         if !options.clock.is_manual() {
             refuse_clock(&mut first, &house, &options.clock)?;
@@ -227,6 +227,11 @@ impl Db {
         }
     }
 
+    /// The keys that seal personal data, apart from this database.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.house.vault
+    }
+
     /// The engine behind this database.
     pub fn engine(&self) -> Engine {
         self.inner.target.engine()
@@ -245,12 +250,6 @@ impl Db {
     /// What time it is here.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
-    }
-
-    /// Says which keys seal idempotent answers; without them answers end with the process. The
-    /// first to say so is heard.
-    pub fn seal_answers_with(&self, keys: Arc<dyn AnswerKeys>) {
-        self.inner.house.seal_answers_with(keys);
     }
 
     /// The figures of this moment.

@@ -1,25 +1,19 @@
 //! What the database's owner shares with its executors and their transactions.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::metrics::Meter;
-use crate::once::{AnswerKeys, MemoryKeys};
+use crate::vault::{KeysAt, Vault};
 
 /// Figures and keys of one open database.
-#[derive(Default)]
 pub(crate) struct House {
     pub(crate) meter: Meter,
-    answer_keys: OnceLock<Arc<dyn AnswerKeys>>,
+    pub(crate) vault: Arc<Vault>,
 }
 
 impl House {
-    /// The keys that seal answers: the vault's, or ones that end with the process.
-    pub(crate) fn answer_keys(&self) -> &dyn AnswerKeys {
-        &**self.answer_keys.get_or_init(|| Arc::new(MemoryKeys::default()))
-    }
-
-    /// Says which keys seal answers; the first to say so is heard.
-    pub(crate) fn seal_answers_with(&self, keys: Arc<dyn AnswerKeys>) {
-        let _ = self.answer_keys.set(keys);
+    /// A house whose keys lie there.
+    pub(crate) fn new(keys: KeysAt) -> Self {
+        Self { meter: Meter::default(), vault: Arc::new(Vault::new(keys)) }
     }
 }

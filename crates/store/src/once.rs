@@ -3,9 +3,6 @@
 //! Two requests with one key that run at the same time both do their work, but only one commits:
 //! the other's row meets the first, its command runs again from the top and finds the answer.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use base::Timestamp;
@@ -52,30 +49,6 @@ pub enum OnceError<E> {
 impl<E> From<StoreError> for OnceError<E> {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-/// Keys that seal answers: one per UTC day, destroyed when its answers are.
-pub trait AnswerKeys: Send + Sync {
-    /// The key of a day (days since 1970).
-    fn answer_key(&self, utc_day: i64) -> Result<[u8; 32]>;
-}
-
-/// Keys that end with the process: answers of an earlier one can't be given again.
-#[derive(Default)]
-pub(crate) struct MemoryKeys {
-    days: Mutex<BTreeMap<i64, [u8; 32]>>,
-}
-
-impl AnswerKeys for MemoryKeys {
-    fn answer_key(&self, utc_day: i64) -> Result<[u8; 32]> {
-        let mut days = self.days.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = days.get(&utc_day) {
-            return Ok(*key);
-        }
-        let key = random()?;
-        days.insert(utc_day, key);
-        Ok(key)
     }
 }
 

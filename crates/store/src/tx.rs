@@ -81,22 +81,26 @@ impl<'c> Tx<'c> {
     /// The key that seals a day's answers.
     pub(crate) fn answer_key(&self, utc_day: i64) -> Result<[u8; 32]> {
         match self.house {
-            Some(house) => house.answer_keys().answer_key(utc_day),
+            Some(house) => {
+                house.vault.answer_key(utc_day).map_err(|it| StoreError::Other(it.to_string()))
+            }
             None => Err(StoreError::Other("this database seals no answers".to_owned())),
         }
-    }
-
-    /// Asks for the whole command to be run again; the error to return.
-    pub(crate) fn give_up(&mut self, why: &str) -> StoreError {
-        let error = StoreError::Retry(why.to_owned());
-        self.failed.get_or_insert_with(|| error.clone());
-        error
     }
 
     /// The first failure of this transaction, if a statement failed: it decides whether the whole
     /// command runs again, whatever the command made of it.
     pub(crate) fn failed(&self) -> Option<&StoreError> {
         self.failed.as_ref()
+    }
+
+    /// Asks for the whole command to be run again: a conditional write of it met a row that
+    /// somebody changed since the command read it. Return the error at once; the next run reads
+    /// what stands then. Only PostgreSQL comes here: one writer meets nobody.
+    pub fn again(&mut self, why: &str) -> StoreError {
+        let error = StoreError::Retry(why.to_owned());
+        self.failed.get_or_insert(error.clone());
+        error
     }
 
     /// The engine behind this transaction.

@@ -190,7 +190,11 @@ pub fn count(tx: &mut Tx<'_>, now: Timestamp, cmd: Movement) -> Result<Stock, St
 }
 
 fn quantity(min: i64, quantity: i64, wanted: &'static str) -> Result<(), StockError> {
-    if (min..=UNITS_MAX).contains(&quantity) { Ok(()) } else { Err(StockError::Quantity { wanted }) }
+    if (min..=UNITS_MAX).contains(&quantity) {
+        Ok(())
+    } else {
+        Err(StockError::Quantity { wanted })
+    }
 }
 
 fn managed_stock(tx: &mut Tx<'_>, cmd: &Movement) -> Result<(), StockError> {

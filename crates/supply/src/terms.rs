@@ -182,9 +182,11 @@ impl Terms {
         let no_show_fee_ppm = take_i64(&mut fields, "no_show_fee_ppm")?;
         let no_show_after_s = take_i64(&mut fields, "no_show_after_s")?;
         let refund_until_kept = fields.remove("refund_until_kept");
-        let refund_until_kept = refund_until_kept.as_ref().and_then(Value::as_bool).ok_or(
-            TermsError::Field { field: "refund_until_kept".into(), wanted: "true or false" },
-        )?;
+        let refund_until_kept =
+            refund_until_kept.as_ref().and_then(Value::as_bool).ok_or(TermsError::Field {
+                field: "refund_until_kept".into(),
+                wanted: "true or false",
+            })?;
         if let Some(field) = fields.keys().next().cloned() {
             return Err(TermsError::Field { field, wanted: "left out: it is not known" });
         }

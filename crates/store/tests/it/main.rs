@@ -1,4 +1,8 @@
 //! The store on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
+
+mod backup;
+mod blobs;
 
 mod events;
 mod exec;
@@ -7,6 +11,7 @@ mod migrate;
 mod node;
 mod once;
 mod texts;
+mod vault;
 
 use store::{Migration, StoreError, Tx, args};
 

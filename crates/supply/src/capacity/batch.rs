@@ -45,8 +45,12 @@ impl Batch {
     /// Runs all. `Ok(Some(n))`: statement `n` found its condition false, and nothing has changed.
     pub(super) fn run(&self, tx: &mut Tx<'_>) -> Result<Option<usize>, StoreError> {
         let values: Vec<Vec<Val<'_>>> = self.0.iter().map(Step::bound).collect();
-        let all: Vec<(&str, &[Val<'_>])> =
-            self.0.iter().zip(&values).map(|(step, values)| (step.sql, values.as_slice())).collect();
+        let all: Vec<(&str, &[Val<'_>])> = self
+            .0
+            .iter()
+            .zip(&values)
+            .map(|(step, values)| (step.sql, values.as_slice()))
+            .collect();
         let counts = tx.exec_all(&all)?;
         let Some(failed) = counts.iter().position(|&count| count == 0) else { return Ok(None) };
         for (step, _) in self.0.iter().zip(&counts).rev().filter(|(_, count)| **count > 0) {

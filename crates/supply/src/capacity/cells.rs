@@ -108,7 +108,12 @@ pub(super) struct Rule {
 impl Rule {
     /// Reads the exceptions that touch the cells from `first` until before `until`. `None` when
     /// the pool's table does not read: it is then closed at every hour.
-    pub(super) fn read(tx: &mut Tx<'_>, pool: &Pool, first: i64, until: i64) -> Result<Option<Self>> {
+    pub(super) fn read(
+        tx: &mut Tx<'_>,
+        pool: &Pool,
+        first: i64,
+        until: i64,
+    ) -> Result<Option<Self>> {
         let Some(grid_min) = pool.grid_min else { return Ok(None) };
         let Ok(weekly) = Weekly::parse(&pool.rule, &pool.zone) else { return Ok(None) };
         let sql = "select starts_at, ends_at, units from pool_exception

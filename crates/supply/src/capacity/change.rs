@@ -297,8 +297,7 @@ pub fn release_part(
 const SET_STATE: &str = "update claim set state = $3, version = version + 1, changed_at = $4 \
      where id = $1 and version = $2";
 /// Puts the state that was read back.
-const UNSET_HELD: &str =
-    "update claim set state = 'held', version = version - 1 where id = $1";
+const UNSET_HELD: &str = "update claim set state = 'held', version = version - 1 where id = $1";
 const UNSET_CONFIRMED: &str =
     "update claim set state = 'confirmed', version = version - 1 where id = $1";
 const INSERT_SOLD: &str = "insert into movement \
@@ -354,11 +353,7 @@ fn changed(
     Err(StoreError::Retry("other changes of the claim came between".to_owned()).into())
 }
 
-fn only(
-    claim: &Claimed,
-    states: &[ClaimState],
-    wanted: &'static str,
-) -> Result<(), ChangeError> {
+fn only(claim: &Claimed, states: &[ClaimState], wanted: &'static str) -> Result<(), ChangeError> {
     if states.contains(&claim.state) {
         return Ok(());
     }

@@ -76,7 +76,8 @@ fn exchange(
         *differences.entry(key).or_insert(0) -= quantity;
     }
     differences.retain(|_, it| *it != 0);
-    let more: Units = differences.iter().filter(|(_, it)| **it > 0).map(|(k, v)| (*k, *v)).collect();
+    let more: Units =
+        differences.iter().filter(|(_, it)| **it > 0).map(|(k, v)| (*k, *v)).collect();
     let capacities = claim::capacities(tx, now, &more)?;
     let mut batch = Batch::default();
     change::push_state(&mut batch, claim, claim.state, now);

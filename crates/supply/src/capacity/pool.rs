@@ -263,9 +263,8 @@ pub fn set_overbook(
         return Ok(());
     }
     let sql = "select capacity + $2, taken + blocked from cell where pool = $1 and cell = 0";
-    let (capacity, promised) = tx.one(sql, args![id, more], |row| {
-        Ok((row.get(0)?, row.get(1)?))
-    })?;
+    let (capacity, promised) =
+        tx.one(sql, args![id, more], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Err(PoolError::Promised { pool: id, cell: 0, promised, capacity })
 }
 

@@ -185,7 +185,8 @@ mod tests {
     fn the_exception_that_starts_later_counts() {
         let weekly = Weekly::parse("mo-su 00:00-24:00 x5", "Asia/Shanghai").expect("reads");
         let noon = at("2026-11-25T04:00:00Z");
-        let day = Exception { starts_at: noon.plus_s(-3_600), ends_at: noon.plus_s(7_200), units: 0 };
+        let day =
+            Exception { starts_at: noon.plus_s(-3_600), ends_at: noon.plus_s(7_200), units: 0 };
         let hour = Exception { starts_at: noon, ends_at: noon.plus_s(3_600), units: 2 };
         let least = |from: i64, until: i64| {
             weekly.least(noon.plus_s(from), noon.plus_s(until), &[day, hour])
@@ -199,9 +200,17 @@ mod tests {
     #[test]
     fn a_wrong_line_is_shown() {
         for wrong in [
-            "mo", "xx 09:00-10:00", "mo 9:00-10:00", "mo 10:00-09:00", "mo 09:00-10:02",
-            "mo 09:00-49:00", "mo 24:00-25:00", "mo 09:00-10:00 x0", "mo 09:00-10:00 2",
-            "mo 09:00-10:00 x1 x1", "mo 09:00-+9:30",
+            "mo",
+            "xx 09:00-10:00",
+            "mo 9:00-10:00",
+            "mo 10:00-09:00",
+            "mo 09:00-10:02",
+            "mo 09:00-49:00",
+            "mo 24:00-25:00",
+            "mo 09:00-10:00 x0",
+            "mo 09:00-10:00 2",
+            "mo 09:00-10:00 x1 x1",
+            "mo 09:00-+9:30",
         ] {
             let error = Weekly::parse(&format!("tu 09:00-10:00; {wrong}"), "Asia/Shanghai");
             assert_eq!(error.err(), Some(RuleError::Line(wrong.to_owned())), "{wrong}");

@@ -9,12 +9,7 @@ use supply::stock;
 
 use crate::world::{HOUR, MONDAY, claim_id, each_engine, pool_id, stock_pool, time_pool};
 
-fn hold(
-    tx: &mut Tx<'_>,
-    raw: i64,
-    wants: &[Want],
-    seconds: i64,
-) -> Result<(), ClaimError> {
+fn hold(tx: &mut Tx<'_>, raw: i64, wants: &[Want], seconds: i64) -> Result<(), ClaimError> {
     let (id, wants) = (claim_id(raw), wants.to_vec());
     let cmd = Claim { id, holder: raw + 500, wants, expires_at: MONDAY.plus_s(seconds) };
     capacity::claim(tx, MONDAY, cmd)
@@ -44,10 +39,8 @@ fn a_claim_takes_all_or_nothing_and_a_released_claim_gives_back_what_it_took() {
             assert_eq!(hold(tx, 2, &[units(1, 1)], 60), Err(ClaimError::Duplicate));
             assert_eq!(capacity::release(tx, MONDAY, claim_id(1)), Ok(()));
             assert_eq!((left(tx, pool_id(1), 0)?, left(tx, pool_id(2), 0)?), (3, 1));
-            let twice = ChangeError::State {
-                is: ClaimState::Released,
-                wanted: "held or confirmed",
-            };
+            let twice =
+                ChangeError::State { is: ClaimState::Released, wanted: "held or confirmed" };
             assert_eq!(capacity::release(tx, MONDAY, claim_id(1)), Err(twice));
             assert_eq!((left(tx, pool_id(1), 0)?, left(tx, pool_id(2), 0)?), (3, 1));
             Ok::<_, StoreError>(())

@@ -1,0 +1,65 @@
+//! The journal: what a restart finds again.
+
+use sandbox::Config;
+use serde_json::json;
+
+use crate::support::{Merchant, config};
+
+#[test]
+fn a_restart_finds_payments_answers_keys_and_waiting_call_backs_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Some(folder.path().join("sandbox.journal"));
+    let body;
+    let (id, before, first) = {
+        let shop = Merchant::of(Config { journal: journal.clone(), ..config() });
+        shop.post("/v1/sandbox/rotate-key", &json!({}));
+        body = shop.new_payment("later").to_string();
+        let first = shop.send("POST", "/v1/payments", "k1", &body, &[]);
+        let id = first.json()["id"].as_str().unwrap().to_owned();
+        shop.press(&id, "approve");
+        shop.gateway.deliver(false);
+        shop.post(&format!("/v1/payments/{id}/captures"), &json!({ "merchant_ref": "o1" }));
+        (id.clone(), shop.payment(&id), first.text)
+    };
+    // A crash in the middle of a line: that command was never answered.
+    let path = journal.clone().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend_from_slice(b"{\"at\":1,\"cl");
+    std::fs::write(&path, bytes).unwrap();
+
+    let shop = Merchant::of(Config { journal, ..config() });
+    let after = shop.payment(&id);
+    assert_eq!(after["operations"], before["operations"]);
+    assert_eq!(after["events"], before["events"]);
+    let again = shop.send("POST", "/v1/payments", "k1", &body, &[]);
+    assert_eq!(again.status, 201);
+    let (first, again): (serde_json::Value, serde_json::Value) =
+        (serde_json::from_str(&first).unwrap(), again.json());
+    assert_eq!(first["id"], again["id"]);
+    // The authorisation was acknowledged; the capture waits.
+    let keys = shop.raw("GET", "/v1/keys", "", &[]).json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
+    let left = shop.post("/v1/sandbox/deliver", &json!({})).json();
+    assert_eq!(left["sent"], 1);
+}
+
+#[test]
+fn a_journal_that_other_hands_changed_is_refused_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.journal");
+    std::fs::write(&path, "not a line\n").unwrap();
+    let Err(err) = sandbox::spawn(Config { journal: Some(path), ..config() }) else {
+        panic!("it started")
+    };
+    assert!(err.to_string().contains("line 1"), "{err}");
+}
+
+#[test]
+fn a_secret_is_made_once_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.secret");
+    let first = sandbox::secret_file(&path).unwrap();
+    assert_eq!(sandbox::secret_file(&path).unwrap(), first);
+    std::fs::write(&path, "abc").unwrap();
+    assert!(sandbox::secret_file(&path).unwrap_err().to_string().contains("64 hexadecimal"));
+}
