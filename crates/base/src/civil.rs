@@ -40,6 +40,17 @@ impl Zone {
         // Only `from_str` and UTC make a zone, and both have names.
         self.0.iana_name().unwrap_or("UTC")
     }
+
+    /// Seconds that the zone's clocks stand before universal time at an instant.
+    pub fn offset_s(&self, ts: Timestamp) -> i64 {
+        i64::from(self.0.to_offset(instant(ts)).seconds())
+    }
+
+    /// The next instant after `ts` at which the zone's rules change, such as a clock change.
+    pub fn next_transition(&self, ts: Timestamp) -> Option<Timestamp> {
+        let next = self.0.following(instant(ts)).next()?;
+        Some(Timestamp::from_micros(next.timestamp().as_microsecond()))
+    }
 }
 
 impl FromStr for Zone {

@@ -2,8 +2,10 @@
 //! random number.
 
 pub mod civil;
+pub mod codes;
 pub mod fold;
 pub mod geo;
+pub mod hours;
 pub mod ids;
 pub mod money;
 pub mod plain;

@@ -4,15 +4,25 @@
 //! database, a clock or a source of randomness. Who loads the words is on the floors below.
 //!
 //! - [`demo`]: the lane that ships, with its shops, prices, hours and people;
+//! - [`picture`]: drawings of shops and offers;
 //! - [`category`]: the words for kinds of business;
-//! - [`osm`]: places of OpenStreetMap from GeoJSON, and [`zone`], the clock that they keep.
+//! - [`osm`]: places of OpenStreetMap from GeoJSON, and [`zone`], the clock that they keep;
+//! - [`places`]: places as files;
+//! - [`catalog`]: goods from CSV and back;
+//! - [`sheet`]: tables that a spreadsheet opens without harm.
 
+pub mod catalog;
 pub mod category;
 mod decimal;
 pub mod demo;
 mod features;
+mod gtin;
 pub mod osm;
+pub mod picture;
+pub mod places;
 mod raw;
+mod seed;
+pub mod sheet;
 mod tags;
 pub mod zone;
 

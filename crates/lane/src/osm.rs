@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::category::Category;
 use crate::features::{Features, Unreadable};
+use crate::places::{CATEGORY, ZONE};
 use crate::{decimal, tags, zone};
 
 /// The longest name, in characters; a longer one is a mistake of the map.
@@ -193,11 +194,22 @@ impl<R> Places<R> {
         }
         let category = category(properties)?;
         let address = address(properties);
-        let zone = zone::zone_of(lat_e7, lon_e7, address.country.as_deref());
-        let zone = zone.map(str::to_owned).or_else(|| self.zone.clone()).ok_or(Reason::NoZone)?;
+        let zone = self.zone(properties, (lat_e7, lon_e7), address.country.as_deref())?;
         let (names, cuisine) = (names(properties), value(properties, "cuisine"));
         let hours = value(properties, "opening_hours");
         Ok(Place { key, name, names, category, cuisine, hours, address, lat_e7, lon_e7, zone })
+    }
+
+    /// The zone that our own export wrote, or that of country and point, or the one that was given.
+    fn zone(
+        &self,
+        properties: &Map<String, Value>,
+        (lat_e7, lon_e7): (i64, i64),
+        country: Option<&str>,
+    ) -> Result<String, Reason> {
+        let known = || zone::zone_of(lat_e7, lon_e7, country).map(str::to_owned);
+        let zone = value(properties, ZONE).or_else(known).or_else(|| self.zone.clone());
+        zone.ok_or(Reason::NoZone)
     }
 }
 
@@ -250,16 +262,23 @@ fn e7(value: &Value, max: i64) -> Option<i64> {
 }
 
 fn category(properties: &Map<String, Value>) -> Result<Category, Reason> {
+    if let Some(own) = text(properties, CATEGORY) {
+        let found = Category::from_code(&own);
+        return found.ok_or_else(|| Reason::NoCategory(shown(CATEGORY, &own)));
+    }
     let mut telling = None;
     for key in tags::KEYS {
         let Some(value) = text(properties, key) else { continue };
         if let Some(found) = tags::category(key, &value) {
             return Ok(found);
         }
-        telling.get_or_insert_with(|| format!("{key}={value}"));
+        telling.get_or_insert_with(|| shown(key, &value));
     }
-    let telling = telling.unwrap_or_else(|| "no telling tag".to_owned());
-    Err(Reason::NoCategory(telling.chars().take(60).collect()))
+    Err(Reason::NoCategory(telling.unwrap_or_else(|| "no telling tag".to_owned())))
+}
+
+fn shown(key: &str, value: &str) -> String {
+    format!("{key}={value}").chars().take(60).collect()
 }
 
 fn names(properties: &Map<String, Value>) -> Vec<(String, String)> {

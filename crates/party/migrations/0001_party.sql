@@ -160,6 +160,8 @@ create table sight (
     primary key (person, organisation, thing, field)
 );
 
+create index sight_thing on sight (thing);
+
 -- Every look at sealed data: append-only, shown to the person. `looker` 0 is the platform.
 create table look (
     id integer primary key,

@@ -7,7 +7,6 @@ create table event (
     at bigint not null,
     facts text not null,
     primary key (thing, counter));
-create index event_at on event (at);
 
 -- One clock per kind and thing.
 create table job (
@@ -20,13 +19,12 @@ create table job (
     parked boolean not null default false,
     last_error text,
     primary key (kind, thing));
-create index job_due on job (due) where not parked;
+create index job_due on job (kind, due, thing) where not parked;
 
--- Who makes ids with which number. The epoch fences off a node that lost its lease.
+-- Who makes ids with which number, and up to when. The epoch fences off a node that lost its lease.
 create table node (
     id integer primary key check (id between 0 and 1023),
     epoch bigint not null,
-    leased_until bigint not null,
     ids_until bigint not null);
 
 -- The answer of a command that was asked for with a key, sealed.
@@ -34,7 +32,7 @@ create table once_answer (
     actor bigint not null,
     key text not null,
     digest bytea not null,
-    answer bytea,
+    answer bytea not null,
     at bigint not null,
     primary key (actor, key));
 create index once_answer_at on once_answer (at);

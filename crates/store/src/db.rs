@@ -1,20 +1,24 @@
 //! The database: opened once, shared by every thread, closed with its queue drained.
 
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::exec_pg::{self, Line};
 use crate::exec_sqlite::{self, Writer, step};
-use crate::metrics::{Meter, Metrics};
+use crate::house::House;
+use crate::metrics::Metrics;
 use crate::migrate::{self, Migration};
+use crate::node::{Ids, Node};
 use crate::pg::Connector;
 use crate::pool::Pool;
-use crate::queue::{Command, Lane, Queue, Verdict, guarded};
+use crate::queue::{self, Command, Lane, Queue, Verdict, guarded};
 use crate::target::{OpenError, Options, Target};
 use crate::tx::{Engine, Tx};
+use crate::vault::{KeysAt, Vault};
 
 const READ_BEGIN: &str = "begin isolation level repeatable read read only";
 
@@ -24,10 +28,12 @@ pub struct Db {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     target: Target,
     queue: Arc<Queue>,
-    meter: Arc<Meter>,
+    house: Arc<House>,
+    pub(crate) clock: Clock,
+    pub(crate) node: Node,
     readers: Readers,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -90,11 +96,12 @@ impl Db {
             .map(|_| exec_sqlite::open_reader(&file, &options))
             .collect::<Result<Vec<_>>>()?;
         let queue = Arc::new(Queue::new(options.queue_max));
-        let meter = Arc::new(Meter::default());
-        let writer = Writer { file, options, queue: Arc::clone(&queue), meter: Arc::clone(&meter) };
+        let house = Arc::new(House::new(KeysAt::of(target, &options)));
+        let clock = options.clock.clone();
+        let writer = Writer { file, options, queue: Arc::clone(&queue), house: Arc::clone(&house) };
         let thread = spawn("store-writer", move || writer.serve(link))?;
         let readers = Readers::Sqlite(Pool::new(readers));
-        Ok(Self::new(target, queue, meter, readers, vec![thread]))
+        Ok(Self::new(target, clock, queue, house, (readers, vec![thread])))
     }
 
     fn open_postgres(
@@ -104,12 +111,15 @@ impl Db {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let connector = Arc::new(Connector::new(url, options)?);
-        let meter = Arc::new(Meter::default());
+        let house = Arc::new(House::new(KeysAt::of(target, options)));
         let mut first = Line::open(&connector)?;
-        if !options.allow_unsafe {
-            refuse_unsafe(&mut first, &meter)?;
+        if !options.clock.is_manual() {
+            refuse_clock(&mut first, &house, &options.clock)?;
         }
-        migrate_postgres(&mut first, &meter, lists)?;
+        if !options.allow_unsafe {
+            refuse_unsafe(&mut first, &house)?;
+        }
+        migrate_postgres(&mut first, &house, lists)?;
         let queue = Arc::new(Queue::new(options.queue_max));
         let mut lines = vec![first];
         while lines.len() < options.writers.max(1) {
@@ -117,27 +127,26 @@ impl Db {
         }
         let mut threads = Vec::new();
         for (at, line) in lines.into_iter().enumerate() {
-            let (queue, meter) = (Arc::clone(&queue), Arc::clone(&meter));
+            let (queue, house) = (Arc::clone(&queue), Arc::clone(&house));
             let name = format!("store-writer-{at}");
-            threads.push(spawn(&name, move || exec_pg::serve(line, &queue, &meter))?);
+            threads.push(spawn(&name, move || exec_pg::serve(line, &queue, &house))?);
         }
         let readers = (0..options.readers.max(1))
             .map(|_| Line::open(&connector))
             .collect::<Result<Vec<_>>>()?;
         let readers = Readers::Postgres(Pool::new(readers));
-        Ok(Self::new(target, queue, meter, readers, threads))
+        Ok(Self::new(target, options.clock.clone(), queue, house, (readers, threads)))
     }
 
     fn new(
         target: &Target,
+        clock: Clock,
         queue: Arc<Queue>,
-        meter: Arc<Meter>,
-        readers: Readers,
-        threads: Vec<JoinHandle<()>>,
+        house: Arc<House>,
+        (readers, threads): (Readers, Vec<JoinHandle<()>>),
     ) -> Self {
-        let threads = Mutex::new(threads);
-        let inner = Inner { target: target.clone(), queue, meter, readers, threads };
-        Self { inner: Arc::new(inner) }
+        let (target, node, threads) = (target.clone(), Node::default(), Mutex::new(threads));
+        Self { inner: Arc::new(Inner { target, queue, house, clock, node, readers, threads }) }
     }
 
     /// Runs a command in a transaction and waits; answered after the commit is durable. An `Err`
@@ -151,7 +160,7 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.submit(command, Lane::People)
+        self.inner.start(command, Lane::People)?.wait()
     }
 
     /// [`Db::write`] for jobs: people's commands go first.
@@ -161,19 +170,28 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.submit(command, Lane::Jobs)
+        self.inner.start(command, Lane::Jobs)?.wait()
     }
 
-    fn submit<T, E, F>(&self, command: F, lane: Lane) -> Result<T, E>
+    /// Puts a command into the queue and goes on; its answer is waited for later. So one thread
+    /// keeps many commands in flight.
+    pub fn start<T, E, F>(&self, command: F) -> Result<Pending<T, E>>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (reply, answer) = sync_channel(1);
-        self.inner.queue.push(Box::new(Command::new(command, reply)), lane)?;
-        let gone = || Err(StoreError::Unknown("the writer stopped".to_owned()).into());
-        answer.recv().unwrap_or_else(|_| gone())
+        self.inner.start(command, Lane::People)
+    }
+
+    /// [`Db::start`] for jobs: people's commands go first.
+    pub fn start_job<T, E, F>(&self, command: F) -> Result<Pending<T, E>>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.inner.start(command, Lane::Jobs)
     }
 
     /// Runs a query on one snapshot, on the caller's thread. A statement that writes is refused
@@ -186,7 +204,7 @@ impl Db {
         match &self.inner.readers {
             Readers::Sqlite(pool) => pool.with(|link| {
                 step(link, "begin")?;
-                let outcome = guarded(&mut Tx::sqlite(link), &mut query);
+                let outcome = guarded(&mut Tx::sqlite(link).of(&self.inner.house), &mut query);
                 if !link.is_autocommit() {
                     step(link, "rollback")?;
                 }
@@ -194,7 +212,7 @@ impl Db {
             })?,
             Readers::Postgres(pool) => pool.with(|line| {
                 let mut outcome = None;
-                let fate = exec_pg::run(line, &self.inner.meter, READ_BEGIN, &mut |tx| {
+                let fate = exec_pg::run(line, &self.inner.house, READ_BEGIN, &mut |tx| {
                     let it = guarded(tx, &mut query);
                     let verdict = if it.is_ok() { Verdict::Keep } else { Verdict::Undo };
                     outcome = Some(it);
@@ -209,6 +227,11 @@ impl Db {
         }
     }
 
+    /// The keys that seal personal data, apart from this database.
+    pub fn vault(&self) -> &Vault {
+        &self.inner.house.vault
+    }
+
     /// The engine behind this database.
     pub fn engine(&self) -> Engine {
         self.inner.target.engine()
@@ -219,9 +242,19 @@ impl Db {
         &self.inner.target
     }
 
+    /// Draws ids of this process, before a command and never in it.
+    pub fn ids(&self) -> Ids<'_> {
+        Ids::new(&self.inner)
+    }
+
+    /// What time it is here.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
     /// The figures of this moment.
     pub fn metrics(&self) -> Metrics {
-        self.inner.meter.read(self.inner.queue.len())
+        self.inner.house.meter.read(self.inner.queue.len())
     }
 
     /// Takes no more commands, does those that wait, and ends the writers.
@@ -230,8 +263,39 @@ impl Db {
     }
 }
 
+/// An answer that is on its way.
+#[derive(Debug)]
+pub struct Pending<T, E> {
+    answer: Receiver<Result<T, E>>,
+}
+
+impl<T, E: From<StoreError>> Pending<T, E> {
+    /// Waits until the commit is durable, or the command is refused.
+    pub fn wait(self) -> Result<T, E> {
+        let gone = || Err(StoreError::Unknown("the writer stopped".to_owned()).into());
+        self.answer.recv().unwrap_or_else(|_| gone())
+    }
+}
+
 impl Inner {
+    /// Puts a command into the queue.
+    pub(crate) fn start<T, E, F>(&self, command: F, lane: Lane) -> Result<Pending<T, E>>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        if queue::is_writer() {
+            // It would wait for itself.
+            return Err(StoreError::Other("a command can't ask for another command".to_owned()));
+        }
+        let (reply, answer) = sync_channel(1);
+        self.queue.push(Box::new(Command::new(command, reply)), lane)?;
+        Ok(Pending { answer })
+    }
+
     fn close(&self) {
+        self.node.release(self);
         self.queue.close();
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
@@ -271,11 +335,11 @@ fn make_folder(data: &Path) -> Result<(), OpenError> {
 }
 
 /// Refuses a server that answers before the work is on the disk.
-fn refuse_unsafe(line: &mut Line, meter: &Meter) -> Result<(), OpenError> {
+fn refuse_unsafe(line: &mut Line, house: &House) -> Result<(), OpenError> {
     const NEEDED: [&str; 3] = ["fsync", "full_page_writes", "synchronous_commit"];
     for name in NEEDED {
         let value = line
-            .session(meter)?
+            .session(house)?
             .query("select current_setting($1)", &[base::Val::Text(name)])?
             .first()
             .and_then(|row| crate::pg::column(row, 0).map(|it| it == base::Val::Text("off")));
@@ -286,13 +350,38 @@ fn refuse_unsafe(line: &mut Line, meter: &Meter) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Refuses to serve when this machine's time is not the database's.
+fn refuse_clock(line: &mut Line, house: &House, clock: &Clock) -> Result<(), OpenError> {
+    const OFFSET_MS_MAX: i64 = 500;
+    const SERVER_TIME: &str =
+        "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)";
+    let session = line.session(house)?;
+    // Asked twice: the first time the statement is prepared, which takes longer.
+    session.query(SERVER_TIME, &[])?;
+    let before = clock.now();
+    let rows = session.query(SERVER_TIME, &[])?;
+    let after = clock.now();
+    let there = rows.first().and_then(|row| match crate::pg::column(row, 0) {
+        Some(base::Val::I64(it)) => Some(it),
+        _ => None,
+    });
+    let there = there.unwrap_or_default();
+    // Its time lies between our two looks, or the clocks differ.
+    let off_ms = if there < before.micros() {
+        (there - before.micros()) / 1_000
+    } else {
+        (there - after.micros()).max(0) / 1_000
+    };
+    if off_ms.abs() > OFFSET_MS_MAX { Err(OpenError::Clock(-off_ms)) } else { Ok(()) }
+}
+
 /// Two nodes that start together: the first holds the version table, the second finds it done.
-fn migrate_postgres(line: &mut Line, meter: &Meter, lists: &[&[Migration]]) -> Result<()> {
+fn migrate_postgres(line: &mut Line, house: &House, lists: &[&[Migration]]) -> Result<()> {
     // `if not exists` may still meet a rival's: the loser looks again.
     let mut made = Ok(());
     for _ in 0..3 {
         let mut refused = None;
-        made = exec_pg::run(line, meter, "begin", &mut |tx| {
+        made = exec_pg::run(line, house, "begin", &mut |tx| {
             refused = tx.ddl(migrate::VERSION_TABLE.trim_end_matches(';')).err();
             if refused.is_none() { Verdict::Keep } else { Verdict::Undo }
         });
@@ -304,7 +393,7 @@ fn migrate_postgres(line: &mut Line, meter: &Meter, lists: &[&[Migration]]) -> R
     }
     made?;
     let mut outcome = Ok(0);
-    exec_pg::run(line, meter, "begin", &mut |tx| {
+    exec_pg::run(line, house, "begin", &mut |tx| {
         outcome = guarded(tx, &mut |tx| {
             tx.ddl("lock table schema_version in exclusive mode")?;
             migrate::run(tx, lists)

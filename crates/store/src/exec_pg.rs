@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Result, StoreError};
-use crate::metrics::Meter;
+use crate::house::House;
 use crate::pg::{Connector, Session};
-use crate::queue::{Queue, Verdict};
+use crate::queue::{self, Queue, Verdict};
 use crate::tx::Tx;
 
 /// How often a command is run, at most.
@@ -33,7 +33,7 @@ impl Line {
     }
 
     /// The session, made again when the old one is dead.
-    pub(crate) fn session(&mut self, meter: &Meter) -> Result<&mut Session> {
+    pub(crate) fn session(&mut self, house: &House) -> Result<&mut Session> {
         if let Some(session) = &mut self.session {
             if self.used.elapsed() > REST_MAX {
                 session.look();
@@ -46,7 +46,7 @@ impl Line {
         match &mut self.session {
             Some(session) => Ok(session),
             empty => {
-                meter.reconnect();
+                house.meter.reconnect();
                 Ok(empty.insert(self.connector.connect()?))
             }
         }
@@ -64,12 +64,13 @@ impl Line {
 }
 
 /// Serves until the queue is closed and drained.
-pub(crate) fn serve(mut line: Line, queue: &Queue, meter: &Meter) {
+pub(crate) fn serve(mut line: Line, queue: &Queue, house: &House) {
+    queue::become_writer();
     while let Some(mut work) = queue.pop() {
         let started = Instant::now();
-        let fate = run(&mut line, meter, "begin", &mut |tx| work.run(tx));
-        meter.command(work.name(), started);
-        meter.group(1);
+        let fate = run(&mut line, house, "begin", &mut |tx| work.run(tx));
+        house.meter.command(work.name(), started);
+        house.meter.group(1);
         work.answer(fate);
     }
 }
@@ -78,18 +79,18 @@ pub(crate) fn serve(mut line: Line, queue: &Queue, meter: &Meter) {
 /// the fate of its COMMIT, or `Ok` when the command itself refused.
 pub(crate) fn run(
     line: &mut Line,
-    meter: &Meter,
+    house: &House,
     begin: &'static str,
     command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
 ) -> Result<()> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let (fate, again) = once(line, meter, begin, command);
+        let (fate, again) = once(line, house, begin, command);
         if !again || attempt >= ATTEMPTS {
             return fate;
         }
-        meter.again();
+        house.meter.again();
         std::thread::sleep(Duration::from_millis(1 << attempt.min(7)));
     }
 }
@@ -97,16 +98,16 @@ pub(crate) fn run(
 /// One attempt, and whether another may help.
 fn once(
     line: &mut Line,
-    meter: &Meter,
+    house: &House,
     begin: &'static str,
     command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
 ) -> (Result<()>, bool) {
-    let session = match line.session(meter) {
+    let session = match line.session(house) {
         Ok(session) => session,
         Err(error) => return (Err(error), true),
     };
     session.queue_text(begin);
-    let mut tx = Tx::postgres(session);
+    let mut tx = Tx::postgres(session).of(house);
     let verdict = command(&mut tx);
     let failed = tx.failed().cloned();
     match (verdict, failed) {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
-use crate::metrics::Meter;
-use crate::queue::{Queue, Verdict, Work};
+use crate::house::House;
+use crate::queue::{self, Queue, Verdict, Work};
 use crate::target::Options;
 use crate::tx::Tx;
 
@@ -58,12 +58,13 @@ pub(crate) struct Writer {
     pub(crate) file: PathBuf,
     pub(crate) options: Options,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) house: Arc<House>,
 }
 
 impl Writer {
     /// Serves until the queue is closed and drained.
     pub(crate) fn serve(self, connection: Connection) {
+        queue::become_writer();
         let mut connection = Some(connection);
         while let Some(first) = self.queue.pop() {
             let mut group = Vec::new();
@@ -78,7 +79,7 @@ impl Writer {
                 // What the file holds now is only known after the engine reads it anew.
                 connection = None;
             }
-            self.meter.group(group.len());
+            self.house.meter.group(group.len());
             for work in group {
                 work.answer(fate.clone());
             }
@@ -89,7 +90,7 @@ impl Writer {
         match connection {
             Some(link) => Ok(link),
             None => {
-                self.meter.reconnect();
+                self.house.meter.reconnect();
                 Ok(connection.insert(open_writer(&self.file, &self.options)?))
             }
         }
@@ -128,7 +129,7 @@ impl Writer {
     fn run_one(&self, link: &Connection, work: &mut dyn Work) -> Result<()> {
         let started = Instant::now();
         step(link, "savepoint command")?;
-        let verdict = work.run(&mut Tx::sqlite(link));
+        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house));
         if link.is_autocommit() {
             return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
         }
@@ -136,7 +137,7 @@ impl Writer {
             step(link, "rollback to command")?;
         }
         step(link, "release command")?;
-        self.meter.command(work.name(), started);
+        self.house.meter.command(work.name(), started);
         Ok(())
     }
 }

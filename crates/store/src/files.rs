@@ -21,9 +21,11 @@ pub trait Files: Send + Sync {
     fn make_dir(&self, dir: &Path) -> io::Result<()>;
     /// A file's bytes.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// A file's length in bytes; `None` when it is not there.
+    fn len(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// What a folder holds, files and folders, in no order; empty when there is no such folder.
+    /// What a folder holds, files and folders, in no order; nothing when it is no folder.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
 }
 
@@ -51,14 +53,23 @@ impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
     }
+    fn len(&self, path: &Path) -> io::Result<Option<u64>> {
+        match std::fs::metadata(path) {
+            Ok(it) => Ok(Some(it.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         match std::fs::read_dir(dir) {
             Ok(entries) => entries.map(|it| it.map(|it| it.path())).collect(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(Vec::new()),
+                _ => Err(error),
+            },
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Migrations: one text in PostgreSQL words for both engines, run once, in order, all or none.
 //!
 //! Texts are lower case, one statement ends with `;`, comments are `--` on their own lines. Ids
-//! are `integer primary key`: the row id on SQLite, `bigint` on PostgreSQL. A migration is never
+//! are `integer primary key`: the row id on SQLite, `bigint` on PostgreSQL. A table whose primary
+//! key stands apart (`, primary key (a, b)`) is kept in that order on SQLite. A migration is never
 //! edited after it landed: its digest stands in `schema_version` and must stay the same.
 
 use sha2::{Digest, Sha256};
@@ -172,7 +173,9 @@ fn translate(mut words: Vec<String>, engine: Engine) -> Result<String, String> {
         && words.get(1).is_some_and(|it| it == "table");
     let mut text = words.join(" ");
     if table && engine == Engine::Sqlite {
-        text.push_str(" strict");
+        // A table whose key is not one id is kept in the key's order: one tree, not two.
+        let key_is_apart = words.windows(3).any(|it| it == [",", "primary", "key"]);
+        text.push_str(if key_is_apart { " strict, without rowid" } else { " strict" });
     }
     Ok(text)
 }
@@ -198,6 +201,13 @@ mod tests {
         let postgres = statements(TEXT, Engine::Postgres).unwrap();
         assert!(postgres[0].contains("id bigint primary key , at bigint not null , live boolean"));
         assert!(postgres[0].ends_with("'it''s; -- bigint' ) )"));
+    }
+
+    #[test]
+    fn a_table_with_a_key_apart_is_kept_in_the_keys_order() {
+        let text = "create table cell (pool bigint, cell bigint, primary key (pool, cell));";
+        let sqlite = statements(text, Engine::Sqlite).unwrap();
+        assert!(sqlite[0].ends_with(") ) strict, without rowid"));
     }
 
     #[test]

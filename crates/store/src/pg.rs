@@ -11,13 +11,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use base::Val;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
 use crate::error::{Result, StoreError};
 use crate::target::{OpenError, Options};
+use crate::tls;
 
+/// Tables of this crate whose rows two commands may want to make at the same time.
+const MADE_ONCE: [&str; 2] = ["event", "once_answer"];
 /// Statements kept prepared on one connection.
 const PREPARED_MAX: usize = 512;
 
@@ -31,6 +35,10 @@ impl From<tokio_postgres::Error> for StoreError {
         };
         let code = db.code().code();
         let text = format!("{code} {}", db.message());
+        // Two commands met in a row that both were to make: the second looks again.
+        if code == "23505" && db.table().is_some_and(|it| MADE_ONCE.contains(&it)) {
+            return Self::Retry(text);
+        }
         match code {
             "40001" | "40P01" | "55P03" => Self::Retry(text),
             _ if code.starts_with("23") => Self::Constraint(text),
@@ -161,19 +169,26 @@ pub(crate) fn column(row: &tokio_postgres::Row, at: usize) -> Option<Val<'_>> {
 /// Makes sessions of one database.
 pub(crate) struct Connector {
     config: tokio_postgres::Config,
+    tls: Option<tls::Tls>,
 }
 
 impl Connector {
     /// Reads the URL.
     pub(crate) fn new(url: &str, options: &Options) -> Result<Self, OpenError> {
-        let wrong = |_| OpenError::Target(url.to_owned());
-        let mut config: tokio_postgres::Config = url.parse().map_err(wrong)?;
+        let (url, wanted) = tls::split(url)?;
+        let mut config: tokio_postgres::Config =
+            url.parse().map_err(|_| OpenError::Target(tls::without_password(&url)))?;
+        let tls = wanted.map(tls::Tls::new).transpose()?;
+        config.ssl_mode(match tls {
+            Some(_) => tokio_postgres::config::SslMode::Require,
+            None => tokio_postgres::config::SslMode::Disable,
+        });
         config.application_name("hutong").connect_timeout(Duration::from_secs(10)).options(format!(
             "-c statement_timeout={} -c lock_timeout={} -c idle_in_transaction_session_timeout=60s",
             options.statement_timeout.as_millis(),
             options.lock_timeout.as_millis()
         ));
-        Ok(Self { config })
+        Ok(Self { config, tls })
     }
 
     /// A new session.
@@ -183,15 +198,26 @@ impl Connector {
             .build()
             .map_err(|error| StoreError::Fatal(error.to_string()))?;
         let client = runtime.block_on(async {
-            let (client, line) = self.config.connect(tokio_postgres::NoTls).await?;
-            tokio::spawn(async move {
-                // Its error reaches each statement that waits for it.
-                let _ = line.await;
-            });
-            Ok::<_, tokio_postgres::Error>(client)
+            match &self.tls {
+                Some(tls) => self.config.connect(tls.connect()).await.map(served),
+                None => self.config.connect(tokio_postgres::NoTls).await.map(served),
+            }
         })?;
         Ok(Session::new(client, runtime))
     }
+}
+
+/// Lets the line work whenever the session's runtime runs. Its error reaches each statement that
+/// waits for it.
+fn served<S, T>((client, line): (Client, tokio_postgres::Connection<S, T>)) -> Client
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        let _ = line.await;
+    });
+    client
 }
 
 /// A statement that waits to travel with the next one.
@@ -227,6 +253,12 @@ impl Session {
                 tokio::task::yield_now().await;
             }
         });
+    }
+
+    /// Asks the server whether it would run a text.
+    #[cfg(feature = "testing")]
+    pub(crate) fn prepare(&mut self, sql: &str) -> Result<()> {
+        self.statement(sql).map(drop)
     }
 
     /// Runs a statement of the schema after what is queued; it is not kept prepared.

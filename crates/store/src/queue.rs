@@ -1,6 +1,7 @@
 //! What waits for a writer: two bounded queues, people's commands before jobs.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
@@ -12,6 +13,20 @@ use crate::tx::Tx;
 /// Under steady load one waiting job goes after so many people's commands, so that clocks still
 /// run and holds still lapse.
 const PEOPLE_PER_JOB: u32 = 16;
+
+thread_local! {
+    static IS_WRITER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as one that runs commands.
+pub(crate) fn become_writer() {
+    IS_WRITER.set(true);
+}
+
+/// Whether this thread runs commands: it must not wait for one.
+pub(crate) fn is_writer() -> bool {
+    IS_WRITER.get()
+}
 
 /// Whether what the command wrote shall stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

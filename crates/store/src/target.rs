@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::tx::Engine;
 
@@ -16,7 +17,9 @@ pub enum Target {
     },
     /// A server that speaks PostgreSQL's protocol.
     Postgres {
-        /// `postgres://user@host/database`, with `sslmode` and `sslrootcert` understood.
+        /// `postgres://user@host/database`. `sslmode=require`, `verify-ca` and `verify-full` all
+        /// encrypt and verify the server's certificate and name, by `sslrootcert=FILE` or the
+        /// system's roots; without them the line is plain.
         url: String,
         /// The database of the key store, apart from the first and its backups.
         keys_url: Option<String>,
@@ -37,6 +40,9 @@ pub enum OpenError {
     /// The server would lose acknowledged work at a power cut.
     #[error("the server runs with {0} = off and would lose acknowledged orders; set it to on")]
     Unsafe(&'static str),
+    /// This machine's time and the database's differ by too much.
+    #[error("this machine's clock is {0} ms off the database's; more than 500 ms is refused")]
+    Clock(i64),
     /// TLS was asked for and can't be had.
     #[error("TLS to the database: {0}")]
     Tls(String),
@@ -95,6 +101,8 @@ pub struct Options {
     pub statement_timeout: Duration,
     /// PostgreSQL: how long a statement may wait for a lock.
     pub lock_timeout: Duration,
+    /// What time it is: the machine's, or a simulation's.
+    pub clock: Clock,
     /// Test hook: serves without the engine's durability. Never set it outside a test.
     pub allow_unsafe: bool,
     /// Test hook: the SQLite VFS by name.
@@ -113,6 +121,7 @@ impl Default for Options {
             readers: 4,
             statement_timeout: Duration::from_secs(15),
             lock_timeout: Duration::from_secs(5),
+            clock: Clock::system(),
             allow_unsafe: false,
             vfs: None,
             synchronous: "full",

@@ -3,6 +3,7 @@
 use base::{Currency, Money, Plain, Val};
 
 use crate::error::{Result, StoreError};
+use crate::house::House;
 use crate::sql::Sql;
 use crate::{pg, sqlite};
 
@@ -19,6 +20,7 @@ pub enum Engine {
 pub struct Tx<'c> {
     link: Link<'c>,
     failed: Option<StoreError>,
+    house: Option<&'c House>,
 }
 
 enum Link<'c> {
@@ -64,10 +66,26 @@ impl Row<'_> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
-        Self { link: Link::Sqlite(connection), failed: None }
+        Self { link: Link::Sqlite(connection), failed: None, house: None }
     }
     pub(crate) fn postgres(session: &'c mut pg::Session) -> Self {
-        Self { link: Link::Postgres(session), failed: None }
+        Self { link: Link::Postgres(session), failed: None, house: None }
+    }
+
+    /// With what the database's owner gives to commands.
+    pub(crate) fn of(mut self, house: &'c House) -> Self {
+        self.house = Some(house);
+        self
+    }
+
+    /// The key that seals a day's answers.
+    pub(crate) fn answer_key(&self, utc_day: i64) -> Result<[u8; 32]> {
+        match self.house {
+            Some(house) => {
+                house.vault.answer_key(utc_day).map_err(|it| StoreError::Other(it.to_string()))
+            }
+            None => Err(StoreError::Other("this database seals no answers".to_owned())),
+        }
     }
 
     /// The first failure of this transaction, if a statement failed: it decides whether the whole
@@ -79,7 +97,7 @@ impl<'c> Tx<'c> {
     /// Asks for the whole command to be run again: a conditional write of it met a row that
     /// somebody changed since the command read it. Return the error at once; the next run reads
     /// what stands then. Only PostgreSQL comes here: one writer meets nobody.
-    pub fn again(&mut self, why: &'static str) -> StoreError {
+    pub fn again(&mut self, why: &str) -> StoreError {
         let error = StoreError::Retry(why.to_owned());
         self.failed.get_or_insert(error.clone());
         error
@@ -127,6 +145,16 @@ impl<'c> Tx<'c> {
         let result = match &mut self.link {
             Link::Sqlite(connection) => connection.execute_batch(sql).map_err(StoreError::from),
             Link::Postgres(session) => session.ddl(sql),
+        };
+        self.note(result)
+    }
+
+    /// Asks the engine whether it would run a text, without running it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn prepare(&mut self, sql: &str) -> Result<()> {
+        let result = match &mut self.link {
+            Link::Sqlite(connection) => connection.prepare(sql).map(drop).map_err(StoreError::from),
+            Link::Postgres(session) => session.prepare(sql),
         };
         self.note(result)
     }

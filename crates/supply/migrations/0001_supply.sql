@@ -129,12 +129,15 @@ create table claim_part (
 create table movement (
     pool bigint not null,
     source bigint not null,
+    -- Whether `source` is a claim.
+    sold boolean not null,
     kind text not null check (kind in ('received', 'adjusted', 'counted', 'written_off', 'sold')),
     quantity bigint not null,
     reason text not null,
     actor bigint not null,
     at bigint not null,
-    primary key (pool, source)
+    primary key (pool, source, sold),
+    check (sold = (kind = 'sold'))
 );
 
 create table variant (

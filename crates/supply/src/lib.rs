@@ -6,10 +6,13 @@
 //! the place that is reserved: a variant's pool stands at the offer's own premises.
 
 pub mod capacity;
+pub mod catalog;
+mod check;
 pub mod offer;
 pub mod stock;
 pub mod terms;
 
+pub use check::check;
 use party::{PartyId, PremisesId};
 
 /// The tables of this crate.

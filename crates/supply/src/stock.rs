@@ -239,15 +239,16 @@ fn write(
     kind: MovementKind,
     difference: i64,
 ) -> Result<bool, StoreError> {
-    let sql = "insert into movement (pool, source, kind, quantity, reason, actor, at)
-               values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing";
+    let sql = "insert into movement (pool, source, sold, kind, quantity, reason, actor, at)
+               values ($1, $2, false, $3, $4, $5, $6, $7) on conflict do nothing";
     let actor = cmd.actor.raw();
     let values = args![cmd.pool, cmd.id, kind, difference, cmd.reason, actor, now];
     Ok(tx.exec(sql, values)? == 1)
 }
 
 fn unwrite(tx: &mut Tx<'_>, cmd: &Movement) -> Result<(), StoreError> {
-    tx.later("delete from movement where pool = $1 and source = $2", args![cmd.pool, cmd.id])
+    let sql = "delete from movement where pool = $1 and source = $2 and not sold";
+    tx.later(sql, args![cmd.pool, cmd.id])
 }
 
 /// Where a stock stands; [`StoreError::NotFound`] when the pool is no stock.
@@ -290,7 +291,7 @@ pub fn of_premises(tx: &mut Tx<'_>, premises: PremisesId) -> Result<Vec<Stock>, 
 /// The movements of a stock, newest first, at most `limit`.
 pub fn movements(tx: &mut Tx<'_>, pool: PoolId, limit: i64) -> Result<Vec<Moved>, StoreError> {
     let sql = "select source, kind, quantity, reason, actor, at from movement
-               where pool = $1 order by at desc, source desc limit $2";
+               where pool = $1 order by at desc, source desc, sold limit $2";
     tx.all(sql, args![pool, limit], |row| {
         Ok(Moved {
             source: row.get(0)?,

@@ -1,5 +1,7 @@
 //! The lane's readers against real files.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod catalog_reads;
 mod osm_reads;
 
 use std::path::PathBuf;

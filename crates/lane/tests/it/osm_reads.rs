@@ -3,6 +3,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use lane::osm::{LeftOut, Place, read};
+use lane::places::{write_csv, write_geojson};
 
 fn files() -> Vec<PathBuf> {
     let Some(folder) = crate::shared("data/poi") else { return Vec::new() };
@@ -148,4 +149,31 @@ fn a_zone_that_is_given_fills_in_where_none_is_known() {
         found[1].as_ref().unwrap_err().to_string(),
         "node/1: this id stands in the file already"
     );
+}
+
+#[test]
+fn what_is_written_as_geojson_is_read_as_it_was() {
+    for path in files() {
+        let (places, _) = all(&path);
+        let mut out = Vec::new();
+        let source = Some("© OpenStreetMap contributors, ODbL 1.0");
+        assert_eq!(write_geojson(&mut out, source, &places).unwrap(), places.len() as u64);
+        let again: Vec<Place> = read(out.as_slice(), None).map(Result::unwrap).collect();
+        assert!(again == places, "{}", path.display());
+    }
+    let mut out = Vec::new();
+    assert_eq!(write_geojson(&mut out, None, []).unwrap(), 0);
+    assert_eq!(read(out.as_slice(), None).count(), 0);
+}
+
+#[test]
+fn a_table_of_places_holds_no_formula() {
+    let text = r#"{"features":[{"type":"Feature","id":"node/1",
+        "geometry":{"type":"Point","coordinates":[-0.12,51.5]},
+        "properties":{"name":"=cmd|'/c calc'!A1","shop":"bakery","addr:country":"gb"}}]}"#;
+    let places: Vec<Place> = read(text.as_bytes(), None).map(Result::unwrap).collect();
+    let mut out = Vec::new();
+    assert_eq!(write_csv(&mut out, &places).unwrap(), 1);
+    let line = "node/1,'=cmd|'/c calc'!A1,bakery,,,,,,,GB,51.5000000,-0.1200000,Europe/London";
+    assert_eq!(String::from_utf8(out).unwrap().lines().nth(1).unwrap(), line);
 }

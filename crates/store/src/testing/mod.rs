@@ -5,11 +5,13 @@
 
 mod cluster;
 mod postgres;
+mod prepare;
 
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Durability};
-pub use postgres::{PgDatabase, fresh_postgres};
+pub use postgres::{PgDatabase, empty_postgres, fresh_postgres};
+pub use prepare::{prepare_all, texts_in};
 
 use crate::db::Db;
 use crate::migrate::Migration;
@@ -39,7 +41,9 @@ pub fn each_target(lists: &[&[Migration]], mut test: impl FnMut(&Target, Engine)
     test(&Target::Sqlite { data: folder.path().to_owned() }, Engine::Sqlite);
     eprintln!("engine: postgres");
     let database = fresh_postgres(lists);
-    let target = Target::Postgres { url: database.url().to_owned(), keys_url: None, data: None };
+    // The keys lie in a file of this only node: a second database would take long to make.
+    let data = Some(folder.path().join("postgres"));
+    let target = Target::Postgres { url: database.url().to_owned(), keys_url: None, data };
     test(&target, Engine::Postgres);
 }
 

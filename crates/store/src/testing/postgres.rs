@@ -43,6 +43,17 @@ pub fn fresh_postgres(lists: &[&[Migration]]) -> PgDatabase {
     }
 }
 
+/// A database without a table: for keys, or to restore into.
+///
+/// # Panics
+/// When no cluster can be had.
+pub fn empty_postgres() -> PgDatabase {
+    match clone_of("template0") {
+        Ok(database) => database,
+        Err(why) => panic!("no PostgreSQL database for the test: {why}"),
+    }
+}
+
 fn admin_url() -> Result<&'static str, String> {
     static URL: OnceLock<Result<String, String>> = OnceLock::new();
     URL.get_or_init(|| match std::env::var("HUTONG_TEST_PG") {

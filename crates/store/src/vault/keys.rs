@@ -3,33 +3,56 @@
 //! Invariants: a key is never replaced by another; an erased key's row stays, empty, and no key is
 //! made or restored in its place; each erasure raises the epoch, so that other processes notice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::cipher::Secret;
 use super::{Class, VaultError};
 use crate::error::{Result, StoreError};
-use crate::{Tx, args, pg};
+use crate::target::{Options, Target};
+use crate::{Engine, Tx, args, files, migrate, pg};
 
 /// Where the keys lie.
 #[derive(Clone, Debug)]
 pub enum KeysAt {
-    /// A file of its own, by convention `keys.db` in the data folder; `vfs` names another SQLite
-    /// file layer than the operating system's, for crash tests.
+    /// A file of its own.
     Sqlite {
         /// The file.
         path: PathBuf,
-        /// The file layer; `None` is the usual one.
+        /// Test hook: the SQLite VFS by name.
         vfs: Option<String>,
+        /// `full`; anything else may lose keys, and is for tests.
+        synchronous: &'static str,
     },
     /// A second database, reached by every node.
     Postgres {
-        /// Its address.
+        /// Its URL.
         url: String,
     },
+    /// Nobody said where: each call that needs a key says so.
+    Nowhere,
 }
 
-/// The connection to the key store. Calls take turns: the vault's cache is what is fast.
+impl KeysAt {
+    /// Where the keys of a database lie: on SQLite in `keys.db` beside it; on PostgreSQL in the
+    /// database that is named for them, else in `keys.db` in the folder of the only node.
+    pub fn of(target: &Target, options: &Options) -> Self {
+        let beside = |data: &Path| Self::Sqlite {
+            path: data.join("keys.db"),
+            vfs: options.vfs.clone(),
+            synchronous: options.synchronous,
+        };
+        match target {
+            Target::Sqlite { data } => beside(data),
+            Target::Postgres { keys_url: Some(url), .. } => Self::Postgres { url: url.clone() },
+            Target::Postgres { data: Some(data), .. } => beside(data),
+            Target::Postgres { .. } => Self::Nowhere,
+        }
+    }
+}
+
+/// The connection to the key store, made when it is first needed. Calls take turns: the vault's
+/// cache is what is fast.
 pub(super) struct Keys {
     at: KeysAt,
     link: Mutex<Option<Link>>,
@@ -49,29 +72,19 @@ pub(super) enum Found {
 
 const TRIES: u32 = 8;
 
-const TABLES: &[&str] = &[
-    "create table if not exists person_key (
+const TABLES: &str = "
+    create table if not exists person_key (
         person bigint not null, class bigint not null, secret bytea,
-        primary key (person, class))",
-    "create table if not exists system_key (name text primary key, secret bytea not null)",
-    "create table if not exists answer_key (day bigint primary key, secret bytea not null)",
-    "create table if not exists epoch (
-        one bigint primary key check (one = 1), value bigint not null)",
-    "insert into epoch (one, value) values (1, 0) on conflict do nothing",
-];
+        primary key (person, class));
+    create table if not exists system_key (name text primary key, secret bytea not null);
+    create table if not exists answer_key (day bigint not null primary key, secret bytea not null);
+    create table if not exists epoch (
+        one bigint not null primary key check (one = 1), value bigint not null);
+";
 
 impl Keys {
-    pub(super) fn open(at: KeysAt) -> Result<Self, VaultError> {
-        let keys = Self { at, link: Mutex::new(None) };
-        // Two nodes that start at once may both make the tables; the loser looks again.
-        let mut tries = 0;
-        loop {
-            match keys.run(make_tables) {
-                Err(StoreError::Constraint(_)) if tries < TRIES => tries += 1,
-                other => break other?,
-            }
-        }
-        Ok(keys)
+    pub(super) fn new(at: KeysAt) -> Self {
+        Self { at, link: Mutex::new(None) }
     }
 
     /// Runs one transaction, durable when this returns. It may run again from the top, so it holds
@@ -80,7 +93,7 @@ impl Keys {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tries = 0;
         loop {
-            let result = self.once(&mut link, &mut body);
+            let result = self.standing(&mut link).and_then(|it| transact(it, &mut body));
             match &result {
                 Err(StoreError::Retry(_)) if tries < TRIES => {}
                 Err(StoreError::Fatal(_) | StoreError::Unknown(_)) if tries < 2 => *link = None,
@@ -91,44 +104,27 @@ impl Keys {
         }
     }
 
-    fn once<T>(
-        &self,
-        link: &mut Option<Link>,
-        body: &mut impl FnMut(&mut Tx<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let it = match link {
-            Some(it) => it,
-            None => link.insert(self.connect()?),
-        };
-        match it {
-            Link::Sqlite(connection) => {
-                connection.execute_batch("begin immediate")?;
-                let done = body(&mut Tx::sqlite(connection))
-                    .and_then(|it| Ok(connection.execute_batch("commit").map(|()| it)?));
-                if done.is_err() && !connection.is_autocommit() {
-                    connection.execute_batch("rollback")?;
+    /// The connection, made anew when there is none, with the tables in place.
+    fn standing<'l>(&self, link: &'l mut Option<Link>) -> Result<&'l mut Link> {
+        if link.is_none() {
+            let mut fresh = match &self.at {
+                KeysAt::Sqlite { path, vfs, synchronous } => {
+                    Link::Sqlite(sqlite_link(path, vfs.as_deref(), synchronous)?)
                 }
-                done
-            }
-            Link::Postgres(session) => {
-                session.queue_text("begin");
-                let done = body(&mut Tx::postgres(session));
-                if done.is_err() {
-                    session.drop_queue();
-                    session.run_text("rollback")?;
-                    return done;
+                KeysAt::Postgres { url } => Link::Postgres(Box::new(pg_link(url)?)),
+                KeysAt::Nowhere => {
+                    let text = "no place is named for the keys: give the URL of their database";
+                    return Err(StoreError::Other(text.to_owned()));
                 }
-                session.run_text("commit")?;
-                done
+            };
+            match transact(&mut fresh, &mut make_tables) {
+                // Two nodes that start at once may both make the tables; the loser looks again.
+                Err(StoreError::Constraint(text)) => return Err(StoreError::Retry(text)),
+                other => other?,
             }
+            *link = Some(fresh);
         }
-    }
-
-    fn connect(&self) -> Result<Link> {
-        match &self.at {
-            KeysAt::Sqlite { path, vfs } => sqlite_link(path, vfs.as_deref()).map(Link::Sqlite),
-            KeysAt::Postgres { url } => pg_link(url).map(|it| Link::Postgres(Box::new(it))),
-        }
+        link.as_mut().ok_or_else(|| StoreError::Fatal("the key store is gone".to_owned()))
     }
 
     /// Removes what erased keys left behind where the engine still holds it: SQLite's log is cut
@@ -157,11 +153,7 @@ impl Keys {
         sqlite: impl Fn(&rusqlite::Connection) -> Result<bool>,
     ) -> Result<(), VaultError> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        let it = match &mut *link {
-            Some(it) => it,
-            none => none.insert(self.connect()?),
-        };
-        match it {
+        match self.standing(&mut link)? {
             Link::Postgres(session) => Ok(session.run_text(postgres)?),
             Link::Sqlite(connection) => match sqlite(connection) {
                 Ok(true) => Ok(()),
@@ -172,7 +164,33 @@ impl Keys {
     }
 }
 
-fn sqlite_link(path: &std::path::Path, vfs: Option<&str>) -> Result<rusqlite::Connection> {
+fn transact<T>(link: &mut Link, body: &mut impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
+    match link {
+        Link::Sqlite(connection) => {
+            connection.execute_batch("begin immediate")?;
+            let done = body(&mut Tx::sqlite(connection))
+                .and_then(|it| Ok(connection.execute_batch("commit").map(|()| it)?));
+            if done.is_err() && !connection.is_autocommit() {
+                connection.execute_batch("rollback")?;
+            }
+            done
+        }
+        Link::Postgres(session) => {
+            session.queue_text("begin");
+            let done = body(&mut Tx::postgres(session));
+            if done.is_err() {
+                session.drop_queue();
+                // A session that can't is seen dead by the next statement.
+                let _ = session.run_text("rollback");
+                return done;
+            }
+            session.run_text("commit")?;
+            done
+        }
+    }
+}
+
+fn sqlite_link(path: &Path, vfs: Option<&str>, synchronous: &str) -> Result<rusqlite::Connection> {
     use rusqlite::OpenFlags as Flags;
     let flags = Flags::SQLITE_OPEN_READ_WRITE | Flags::SQLITE_OPEN_CREATE;
     let flags = flags | Flags::SQLITE_OPEN_NO_MUTEX;
@@ -186,14 +204,15 @@ fn sqlite_link(path: &std::path::Path, vfs: Option<&str>) -> Result<rusqlite::Co
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     connection.execute_batch(
-        "pragma journal_mode = wal; pragma synchronous = full; pragma secure_delete = on;
-         pragma temp_store = memory;",
+        "pragma journal_mode = wal; pragma secure_delete = on; pragma temp_store = memory;",
     )?;
+    connection.pragma_update(None, "synchronous", synchronous)?;
     Ok(connection)
 }
 
 /// Makes the file with mode 0600 before SQLite opens it; its log and index follow that mode.
-fn only_the_owner_reads(path: &std::path::Path) -> std::io::Result<()> {
+fn only_the_owner_reads(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(files::folder_of(path))?;
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -206,22 +225,32 @@ fn only_the_owner_reads(path: &std::path::Path) -> std::io::Result<()> {
 }
 
 fn pg_link(url: &str) -> Result<pg::Session> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
+    let connector = pg::Connector::new(url, &Options::default())
         .map_err(|it| StoreError::Fatal(it.to_string()))?;
-    let (client, line) = runtime.block_on(tokio_postgres::connect(url, tokio_postgres::NoTls))?;
-    runtime.spawn(line);
-    let mut session = pg::Session::new(client, runtime);
+    let mut session = connector.connect()?;
     session.run_text("set synchronous_commit to on")?;
     Ok(session)
 }
 
+/// Makes what is not there yet; refuses a database that holds more than keys, for its backups
+/// would hold the keys too.
 fn make_tables(tx: &mut Tx<'_>) -> Result<()> {
-    for sql in TABLES {
-        tx.exec(sql, args![])?;
+    let sql = match tx.engine() {
+        Engine::Sqlite => "select count(*) from sqlite_schema where name = 'schema_version'",
+        Engine::Postgres => {
+            "select count(*) from pg_catalog.pg_class
+             where relname = 'schema_version' and relnamespace = current_schema()::regnamespace"
+        }
+    };
+    if tx.one(sql, args![], |row| row.get::<i64>(0))? > 0 {
+        let text = "the keys must lie in another database than the rows that they seal";
+        return Err(StoreError::Other(text.to_owned()));
     }
-    Ok(())
+    for statement in migrate::statements(TABLES, tx.engine()).map_err(StoreError::Other)? {
+        tx.ddl(&statement)?;
+    }
+    tx.exec("insert into epoch (one, value) values (1, 0) on conflict do nothing", args![])
+        .map(drop)
 }
 
 /// The number of erasures so far. Read before a key in the same transaction: then the key is at

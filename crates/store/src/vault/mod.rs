@@ -74,7 +74,7 @@ pub struct Vault {
 
 struct Cache {
     epoch: i64,
-    looked: Instant,
+    looked: Option<Instant>,
     people: HashMap<(i64, Class), Secret>,
     system: HashMap<String, Secret>,
     answers: HashMap<i64, Secret>,
@@ -93,17 +93,22 @@ impl Vault {
     /// Days that a copy of the keys is kept and may be restored.
     pub const COPY_DAYS: i64 = 30;
 
-    /// Opens the key store, and makes it when it is new.
-    pub fn open_at(at: KeysAt) -> Result<Self, VaultError> {
-        let keys = Keys::open(at)?;
+    /// The vault over a key store, which is opened, and made when it is new, by the first call
+    /// that needs it.
+    pub fn new(at: KeysAt) -> Self {
         let cache = Cache {
-            epoch: keys.run(keys::epoch)?,
-            looked: Instant::now(),
+            epoch: -1,
+            looked: None,
             people: HashMap::new(),
             system: HashMap::new(),
             answers: HashMap::new(),
         };
-        Ok(Self { keys, cache: RwLock::new(cache), look: Mutex::new(()) })
+        Self { keys: Keys::new(at), cache: RwLock::new(cache), look: Mutex::new(()) }
+    }
+
+    /// Opens the key store now, so that a wrong address is heard at the start.
+    pub fn ready(&self) -> Result<(), VaultError> {
+        Ok(self.keys.run(keys::epoch).map(drop)?)
     }
 
     /// Seals `plain` with the person's key of that class, which is made durable first when it is
@@ -269,7 +274,8 @@ impl Vault {
 
     /// Looks at the epoch when the last look is too old, and forgets keys when it was raised.
     fn fresh_look(&self) -> Result<(), VaultError> {
-        let old = |it: &Self| it.read_cache().looked.elapsed() > Self::EPOCH_AGE_MAX;
+        let old =
+            |it: &Self| it.read_cache().looked.is_none_or(|it| it.elapsed() > Self::EPOCH_AGE_MAX);
         if !old(self) {
             return Ok(());
         }
@@ -277,7 +283,7 @@ impl Vault {
         if old(self) {
             let looked = Instant::now();
             let epoch = self.keys.run(keys::epoch)?;
-            self.keep(epoch, |cache| cache.looked = looked);
+            self.keep(epoch, |cache| cache.looked = Some(looked));
         }
         Ok(())
     }

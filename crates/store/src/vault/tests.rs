@@ -10,7 +10,8 @@ const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const DAY_S: i64 = 86_400;
 
 fn vault(folder: &Path) -> Vault {
-    Vault::open_at(KeysAt::Sqlite { path: folder.join("keys.db"), vfs: None }).unwrap()
+    let path = folder.join("keys.db");
+    Vault::new(KeysAt::Sqlite { path, vfs: None, synchronous: "full" })
 }
 
 /// The bytes of a person's key, read past the vault.
@@ -221,7 +222,7 @@ fn a_copy_older_than_thirty_days_is_destroyed_and_not_restored() {
     assert!(matches!(here.keys_backup("pass", &young, later), Err(VaultError::Copy(_))));
     assert!(matches!(here.keys_backup("", &next, later), Err(VaultError::Copy(_))));
     let made = here.keys_backup("pass", &next, later).unwrap();
-    assert_eq!(made.destroyed, [old.clone()]);
+    assert_eq!(made.destroyed, std::slice::from_ref(&old));
     assert!(!old.exists() && young.exists() && copies.path().join("notes.txt").exists());
     assert!(here.keys_restore("pass", &young, later).is_ok());
 }

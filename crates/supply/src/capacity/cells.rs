@@ -195,3 +195,22 @@ pub fn left(tx: &mut Tx<'_>, pool: PoolId, cell: i64) -> Result<i64> {
     let rule = Rule::read(tx, &pool, cell, cell.saturating_add(1))?;
     Ok(rule.map_or(0, |it| it.capacity(cell)))
 }
+
+/// The rows of a time pool that have not ended and whose capacity is not what the rule gives: the
+/// cell, its capacity and the rule's.
+pub(crate) fn off_rule(
+    tx: &mut Tx<'_>,
+    pool: PoolId,
+    now: Timestamp,
+) -> Result<Vec<(i64, i64, i64)>> {
+    let Some(pool) = pool_by_id(tx, pool)? else { return Ok(Vec::new()) };
+    let Some(grid_min) = pool.grid_min else { return Ok(Vec::new()) };
+    let first = cell_of(grid_min, now);
+    let sql = "select cell, capacity from cell where pool = $1 and cell >= $2 order by cell";
+    let rows: Vec<(i64, i64)> =
+        tx.all(sql, args![pool.id, first], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(last) = rows.last().map(|it| it.0) else { return Ok(Vec::new()) };
+    let Some(rule) = Rule::read(tx, &pool, first, last + 1)? else { return Ok(Vec::new()) };
+    let compared = rows.into_iter().map(|(cell, capacity)| (cell, capacity, rule.capacity(cell)));
+    Ok(compared.filter(|(_, capacity, by_rule)| capacity != by_rule).collect())
+}

@@ -301,9 +301,9 @@ const UNSET_HELD: &str = "update claim set state = 'held', version = version - 1
 const UNSET_CONFIRMED: &str =
     "update claim set state = 'confirmed', version = version - 1 where id = $1";
 const INSERT_SOLD: &str = "insert into movement \
-     (pool, source, kind, quantity, reason, actor, at) \
-     values ($1, $2, 'sold', $3, 'sold', 0, $4) on conflict do nothing";
-const DELETE_SOLD: &str = "delete from movement where pool = $1 and source = $2";
+     (pool, source, sold, kind, quantity, reason, actor, at) \
+     values ($1, $2, true, 'sold', $3, 'sold', 0, $4) on conflict do nothing";
+const DELETE_SOLD: &str = "delete from movement where pool = $1 and source = $2 and sold";
 const GIVE_BACK_PART: &str = "update claim_part set given_back = given_back + $3 \
      where claim = $1 and part = $2 and given_back + $3 <= quantity";
 const TAKE_BACK_PART: &str =

@@ -11,7 +11,7 @@
 //! Unix minutes / grid, its capacity comes from the pool's weekly table and exceptions, and a row
 //! exists once something was taken or blocked. The other axes have their shape in the schema.
 //!
-//! Every function here leaves nothing behind when it returns one of its own errors, even to a
+//! A command on a claim leaves nothing behind when it returns one of its own errors, even to a
 //! caller that goes on with the same transaction: a late payment may try to claim again and, when
 //! that fails, refund in the same breath.
 
@@ -26,6 +26,7 @@ mod slots;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub(crate) use cells::off_rule;
 pub use cells::{Pool, cell_of, left, pool_by_id};
 pub use change::{
     ChangeError, Claimed, Part, claim_by_id, confirm, consume, extend, lapsed, release,

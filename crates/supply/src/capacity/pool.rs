@@ -238,7 +238,7 @@ pub fn set_overbook(
         return Err(came_between());
     }
     if pool.axis != Axis::None {
-        return refit(tx, now, id, i64::MIN, i64::MAX);
+        return refit(tx, now, id);
     }
     let more = overbook - pool.overbook;
     let sql = "update cell set capacity = capacity + $2
@@ -272,7 +272,7 @@ pub fn set_weekly(
     if tx.exec(sql, args![id, weekly, pool.version])? == 0 {
         return Err(came_between());
     }
-    refit(tx, now, id, i64::MIN, i64::MAX)
+    refit(tx, now, id)
 }
 
 /// From `starts_at` until `ends_at` the pool has `units`, whatever the table says: 0 on a holiday,
@@ -296,7 +296,7 @@ pub fn set_exception(
                values ($1, $2, $3, $4) on conflict (pool, starts_at) do update
                set ends_at = excluded.ends_at, units = excluded.units";
     tx.exec(sql, args![id, exception.starts_at, exception.ends_at, exception.units])?;
-    refit(tx, now, id, i64::MIN, i64::MAX)
+    refit(tx, now, id)
 }
 
 /// Takes an exception away: the table counts again.
@@ -312,7 +312,7 @@ pub fn clear_exception(
     if tx.exec(sql, args![id, starts_at])? == 0 {
         return invalid("starts_at", "when an exception begins");
     }
-    refit(tx, now, id, i64::MIN, i64::MAX)
+    refit(tx, now, id)
 }
 
 /// Blocks `units` on each time cell that touches the window, all or none: a walk-in, a repair, a
@@ -393,32 +393,14 @@ fn time_grid(pool: &Pool) -> Result<i64, PoolError> {
 }
 
 /// Gives the rows of a time pool that have not ended the capacity that its rule has now.
-fn refit(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    id: PoolId,
-    first: i64,
-    until: i64,
-) -> Result<(), PoolError> {
-    let pool = cells::pool_by_id(tx, id)?.ok_or(PoolError::Unknown { pool: id })?;
-    let grid_min = time_grid(&pool)?;
-    let first = first.max(cells::cell_of(grid_min, now));
-    let sql = "select cell, capacity, taken + blocked from cell
-               where pool = $1 and cell >= $2 and cell < $3 order by cell";
-    let rows = tx.all(sql, args![id, first, until], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?))
-    })?;
-    let Some(last) = rows.last().map(|it| it.0) else { return Ok(()) };
-    let Some(rule) = Rule::read(tx, &pool, first, last + 1)? else { return Ok(()) };
-    for (cell, old, promised) in rows {
-        let capacity = rule.capacity(cell);
-        if capacity == old {
-            continue;
-        }
+fn refit(tx: &mut Tx<'_>, now: Timestamp, id: PoolId) -> Result<(), PoolError> {
+    for (cell, _, capacity) in cells::off_rule(tx, id, now)? {
         let sql = "update cell set capacity = $3
                    where pool = $1 and cell = $2 and taken + blocked <= $3";
         let values = [Val::I64(id.raw()), Val::I64(cell), Val::I64(capacity)];
         if tx.exec(sql, &values)? == 0 {
+            let sql = "select taken + blocked from cell where pool = $1 and cell = $2";
+            let promised = tx.one(sql, args![id, cell], |row| row.get(0))?;
             return Err(PoolError::Promised { pool: id, cell, promised, capacity });
         }
     }

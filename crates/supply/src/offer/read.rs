@@ -209,8 +209,8 @@ pub fn of_premises(
     by_ids(tx, &ids)
 }
 
-/// Whole offers, in the order of their ids, in six queries.
-pub(super) fn by_ids(tx: &mut Tx<'_>, ids: &[OfferId]) -> Result<Vec<Offer>> {
+/// Whole offers, in the order of their ids, in six queries. Those that are not there are left out.
+pub fn by_ids(tx: &mut Tx<'_>, ids: &[OfferId]) -> Result<Vec<Offer>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,4 +1,6 @@
 //! Supply on both engines.
 
 mod claims;
+mod model;
+mod sim;
 mod world;

@@ -32,7 +32,7 @@ pub(crate) fn claim_id(raw: i64) -> ClaimId {
 
 /// A stock of `units`.
 pub(crate) fn stock_pool(tx: &mut Tx<'_>, raw: i64, units: i64) -> Result<(), StoreError> {
-    make(tx, raw, Shape::Stock);
+    make_pool(tx, raw, stock_shape(), 0);
     if units > 0 {
         let cmd = movement(raw * 1_000, raw, units);
         stock::receive(tx, MONDAY, cmd).map_err(|error| StoreError::Other(error.to_string()))?;
@@ -43,10 +43,14 @@ pub(crate) fn stock_pool(tx: &mut Tx<'_>, raw: i64, units: i64) -> Result<(), St
 /// A time pool by a weekly table, in Shanghai.
 pub(crate) fn time_pool(tx: &mut Tx<'_>, raw: i64, grid_min: i64, weekly: &str) {
     let (weekly, zone) = (weekly.to_owned(), "Asia/Shanghai".to_owned());
-    make(tx, raw, Shape::Time { grid_min, weekly, zone, ahead_s: 30 * 24 * HOUR });
+    make_pool(tx, raw, Shape::Time { grid_min, weekly, zone, ahead_s: 30 * 24 * HOUR }, 0);
 }
 
-fn make(tx: &mut Tx<'_>, raw: i64, shape: Shape) {
+pub(crate) fn stock_shape() -> Shape {
+    Shape::Stock
+}
+
+pub(crate) fn make_pool(tx: &mut Tx<'_>, raw: i64, shape: Shape, overbook: i64) {
     let cmd = pool::Create {
         id: pool_id(raw),
         actor: Actor::Platform,
@@ -54,7 +58,7 @@ fn make(tx: &mut Tx<'_>, raw: i64, shape: Shape) {
         premises: place(),
         name: format!("pool {raw}"),
         shape,
-        overbook: 0,
+        overbook,
         hold_s_max: HOUR,
     };
     pool::create(tx, MONDAY, cmd).expect("a test's pool can be made");

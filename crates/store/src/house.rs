@@ -1,0 +1,19 @@
+//! What the database's owner shares with its executors and their transactions.
+
+use std::sync::Arc;
+
+use crate::metrics::Meter;
+use crate::vault::{KeysAt, Vault};
+
+/// Figures and keys of one open database.
+pub(crate) struct House {
+    pub(crate) meter: Meter,
+    pub(crate) vault: Arc<Vault>,
+}
+
+impl House {
+    /// A house whose keys lie there.
+    pub(crate) fn new(keys: KeysAt) -> Self {
+        Self { meter: Meter::default(), vault: Arc::new(Vault::new(keys)) }
+    }
+}

@@ -1,0 +1,637 @@
+//! Giving money back.
+//!
+//! Invariant: refunds of an order never exceed what was captured for it, to the last cent. One
+//! conditional update of the order's part keeps it, whatever runs at the same time; a CHECK repeats
+//! it.
+//!
+//! What was only authorised is given up (void); what lies in escrow goes back from there
+//! ([`give_back`]); what is kept already comes out of the merchant's or the platform's money
+//! ([`crate::settle::reversed`]). Each giving back is a row of its own with its own end.
+
+use base::{Id as _, Money, Timestamp};
+use store::{Event, Fact, Row, StoreError, Tx, args};
+
+use super::rules::{share, standing};
+use super::{Method, PaidPart, Payment, PaymentState, rows};
+use crate::ledger::{self, Account, Leg, PostError, Posting};
+use crate::requests::{self, NewRequest, RequestKind};
+use crate::settle;
+use crate::{PaymentId, PostingId, RefundId};
+
+base::plain_enum! {
+    /// Who bears a refund.
+    pub enum Bearer {
+        /// Who sold.
+        Merchant = "merchant",
+        /// The platform, by its own decision.
+        Platform = "platform",
+    }
+}
+
+base::plain_enum! {
+    /// Where a refund's money comes from.
+    pub enum Source {
+        /// It was never taken: the guarantee is given up.
+        Void = "void",
+        /// Paid and not yet kept.
+        Escrow = "escrow",
+        /// Kept already: out of what the merchant or the platform has.
+        Kept = "kept",
+    }
+}
+
+base::plain_enum! {
+    /// Where a refund stands.
+    pub enum RefundState {
+        /// Until the capture that is under way is booked.
+        Waiting = "waiting",
+        /// Asked of the provider, or due at the counter.
+        Pending = "pending",
+        /// The customer has it.
+        Completed = "completed",
+        /// It did not go through; the money is back where it came from.
+        Failed = "failed",
+    }
+}
+
+base::plain_enum! {
+    /// How money goes back.
+    pub enum How {
+        /// It was never taken; the guarantee ends.
+        Void = "void",
+        /// By the provider, to the original means.
+        Refund = "refund",
+        /// As soon as the capture that is under way is booked.
+        Waiting = "waiting",
+        /// At the counter ([`crate::cash::pay_back`]).
+        Cash = "cash",
+    }
+}
+
+/// Money to be given back.
+#[derive(Clone, Debug)]
+pub struct GiveBack {
+    /// Its number.
+    pub refund: RefundId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// The order.
+    pub order: i64,
+    /// The customer's money, above zero.
+    pub amount: Money,
+    /// What goes back to the platform of its addition, as frozen at the sale; `None`: its share
+    /// by the amount, and all that is left with the last of it.
+    pub promotion: Option<Money>,
+    /// Why, in a word of the caller's.
+    pub reason: &'static str,
+    /// Who bears it.
+    pub borne_by: Bearer,
+    /// The number of the posting.
+    pub posting: PostingId,
+}
+
+/// Money that goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenBack {
+    /// Its number.
+    pub refund: RefundId,
+    /// How.
+    pub how: How,
+    /// The customer's money.
+    pub amount: Money,
+    /// What goes back to the platform of its addition.
+    pub promotion: Money,
+}
+
+/// Why money does not go back, in the order of the checks.
+#[derive(Debug, thiserror::Error)]
+pub enum GiveBackError {
+    /// Nothing, or less.
+    #[error("amount must be above zero")]
+    NotPositive,
+    /// No such payment, or the order is not one of its.
+    #[error("there is no such payment of this order")]
+    Unknown,
+    /// Another currency than was paid.
+    #[error("the order was paid in {needed}")]
+    Currency {
+        /// The currency that was paid.
+        needed: base::Currency,
+    },
+    /// A refund of this number is there already: it is one and the same.
+    #[error("the refund {refund} is there already")]
+    Already {
+        /// Its number.
+        refund: RefundId,
+    },
+    /// Nothing was authorised or taken.
+    #[error("nothing was paid: the payment is {state}")]
+    NothingPaid {
+        /// Where it stands.
+        state: PaymentState,
+    },
+    /// More than is left.
+    #[error("at most {left} can be given back")]
+    TooMuch {
+        /// What is left.
+        left: Money,
+    },
+    /// More of the platform's addition than is left.
+    #[error("at most {left} of the promotion can go back")]
+    TooMuchPromotion {
+        /// What is left.
+        left: Money,
+    },
+    /// The ledger refuses.
+    #[error(transparent)]
+    Post(#[from] PostError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A refund as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Its number.
+    pub id: RefundId,
+    /// The payment.
+    pub payment: PaymentId,
+    /// The order.
+    pub order: i64,
+    /// The customer's money.
+    pub amount: Money,
+    /// Where it comes from.
+    pub source: Source,
+    /// The statement line that it takes back, when it was kept.
+    pub line: Option<PostingId>,
+    /// Why.
+    pub reason: String,
+    /// Who bears it.
+    pub borne_by: Bearer,
+    /// Where it stands.
+    pub state: RefundState,
+    /// Its posting.
+    pub posting: PostingId,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it failed.
+    pub failure: Option<String>,
+}
+
+/// Gives back money of an order that is not kept yet: void when it was only authorised, out of
+/// escrow when it was taken. The provider is asked by a job; cash is paid back at the counter.
+pub fn give_back(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: GiveBack,
+) -> Result<GivenBack, GiveBackError> {
+    let (mut payment, part) = locked(tx, &cmd)?;
+    let nothing = Money::zero(cmd.amount.currency);
+    let guaranteed = payment.state == PaymentState::Authorised
+        || payment.parts.iter().any(|it| it.captured.minor > 0);
+    let (how, promotion) = if part.captured.minor > 0 {
+        open(tx, now, &cmd, NewRefund { source: Source::Escrow, ..NewRefund::default() })?;
+        let promotion = out_of_escrow(tx, now, &mut payment, &cmd)?;
+        (ask(tx, now, &payment, &cmd)?, promotion)
+    } else if part.capture_asked {
+        wait(tx, now, &part, &cmd)?;
+        (How::Waiting, nothing)
+    } else if guaranteed {
+        void(tx, now, &mut payment, &part, &cmd)?;
+        (How::Void, nothing)
+    } else {
+        return Err(GiveBackError::NothingPaid { state: payment.state });
+    };
+    tell(tx, now, &cmd, how)?;
+    Ok(GivenBack { refund: cmd.refund, how, amount: cmd.amount, promotion })
+}
+
+/// Locks the payment and checks what does not depend on how the money goes back.
+fn locked(tx: &mut Tx<'_>, cmd: &GiveBack) -> Result<(Payment, PaidPart), GiveBackError> {
+    if cmd.amount.minor <= 0 {
+        return Err(GiveBackError::NotPositive);
+    }
+    if !rows::lock(tx, cmd.payment)? {
+        return Err(GiveBackError::Unknown);
+    }
+    let payment = rows::by_id(tx, cmd.payment)?.ok_or(GiveBackError::Unknown)?;
+    let part = *payment.part(cmd.order).ok_or(GiveBackError::Unknown)?;
+    if payment.currency() != cmd.amount.currency {
+        return Err(GiveBackError::Currency { needed: payment.currency() });
+    }
+    Ok((payment, part))
+}
+
+/// What a refund's row begins with.
+pub(crate) struct NewRefund {
+    source: Source,
+    line: Option<PostingId>,
+    state: RefundState,
+}
+
+impl Default for NewRefund {
+    fn default() -> Self {
+        Self { source: Source::Escrow, line: None, state: RefundState::Pending }
+    }
+}
+
+fn open(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: &GiveBack,
+    new: NewRefund,
+) -> Result<(), GiveBackError> {
+    let ended = (new.state == RefundState::Completed).then_some(now);
+    let count = tx.exec(
+        "insert into refund (id, payment, order_id, amount_minor, currency, source, line, reason,
+             borne_by, state, posting, asked_at, ended_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict do nothing",
+        args![
+            cmd.refund,
+            cmd.payment,
+            cmd.order,
+            cmd.amount.minor,
+            cmd.amount.currency,
+            new.source,
+            new.line,
+            cmd.reason,
+            cmd.borne_by,
+            new.state,
+            cmd.posting,
+            now,
+            ended
+        ],
+    )?;
+    if count == 1 { Ok(()) } else { Err(GiveBackError::Already { refund: cmd.refund }) }
+}
+
+/// The guard: one conditional update. Both conditions stand in the schema as well.
+const TAKE_FROM_ESCROW: &str = "
+    update payment_part set refunded_minor = refunded_minor + $2,
+        escrow_refunded_minor = escrow_refunded_minor + $2
+    where order_id = $1 and refunded_minor + $2 <= captured_minor
+        and kept_minor + escrow_refunded_minor + $2 <= captured_minor
+    returning captured_minor, funded_minor, kept_minor, kept_promotion_minor,
+        promotion_back_minor, escrow_refunded_minor, refunded_minor";
+
+/// Takes a refund out of escrow and posts it; gives what went back to the platform.
+fn out_of_escrow(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: &mut Payment,
+    cmd: &GiveBack,
+) -> Result<Money, GiveBackError> {
+    let (order, minor) = (cmd.order, cmd.amount.minor);
+    let currency = cmd.amount.currency;
+    let after = tx.opt(TAKE_FROM_ESCROW, args![order, minor], |row| {
+        let money = |at: usize| row.get(at).map(|minor| Money::new(minor, currency));
+        Ok([money(0)?, money(1)?, money(2)?, money(3)?, money(4)?, money(5)?, money(6)?])
+    })?;
+    let Some([captured, funded, kept, kept_promotion, back, escrow_refunded, refunded]) = after
+    else {
+        let left = rows::part_of(tx, order)?.map_or(0, |it| it.held().minor);
+        return Err(GiveBackError::TooMuch { left: Money::new(left, currency) });
+    };
+    let Some(part) = payment.parts.iter_mut().find(|it| it.order == order) else {
+        return Err(GiveBackError::Unknown);
+    };
+    (part.captured, part.funded, part.kept) = (captured, funded, kept);
+    (part.kept_promotion, part.promotion_back) = (kept_promotion, back);
+    (part.escrow_refunded, part.refunded) = (escrow_refunded, refunded);
+    let promotion = promotion_back(part, cmd.amount, cmd.promotion)?;
+    if promotion.minor > 0 {
+        part.promotion_back = back.plus(promotion).map_err(PostError::from)?;
+        tx.later(
+            "update payment_part set promotion_back_minor = promotion_back_minor + $2
+             where order_id = $1",
+            args![order, promotion.minor],
+        )?;
+    }
+    let whole = cmd.amount.plus(promotion).map_err(PostError::from)?;
+    let legs = [
+        Leg::new(Account::Escrow, order, whole),
+        Leg::new(Account::RefundInTransit, order, negative(cmd.amount)?),
+        Leg::new(Account::PlatformPromotion, 0, negative(promotion)?),
+    ];
+    let thing = cmd.refund.raw();
+    let posting = Posting { id: cmd.posting, kind: "refund.asked", thing, legs: &legs };
+    ledger::post(tx, now, posting)?;
+    payment.state = standing(&payment.parts).unwrap_or(payment.state);
+    rows::set_state(tx, payment.id, payment.state)?;
+    Ok(promotion)
+}
+
+fn negative(amount: Money) -> Result<Money, PostError> {
+    Ok(ledger::negative(amount)?)
+}
+
+/// The rule alone: what goes back to the platform with `amount`, which `part` holds as refunded
+/// already. With the last of the customer's money all goes back that is left, so that no cent
+/// stays behind.
+fn promotion_back(
+    part: &PaidPart,
+    amount: Money,
+    frozen: Option<Money>,
+) -> Result<Money, GiveBackError> {
+    let left = part.held_promotion();
+    if let Some(frozen) = frozen {
+        if frozen.currency != left.currency || frozen.minor < 0 || frozen.minor > left.minor {
+            return Err(GiveBackError::TooMuchPromotion { left });
+        }
+        return Ok(frozen);
+    }
+    if part.held().minor == 0 {
+        return Ok(left);
+    }
+    let so_far = |refunded| share(part.funded.minor, refunded, part.captured.minor);
+    let after = part.escrow_refunded.minor;
+    let by_share = so_far(after) - so_far(after - amount.minor);
+    Ok(Money::new(by_share.min(left.minor), left.currency))
+}
+
+/// The capture is under way: the refund begins when it is booked.
+fn wait(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    part: &PaidPart,
+    cmd: &GiveBack,
+) -> Result<(), GiveBackError> {
+    let waiting = tx.one(
+        "select cast(coalesce(sum(amount_minor), 0) as bigint) from refund
+         where order_id = $1 and state = 'waiting'",
+        args![cmd.order],
+        |row| row.get::<i64>(0),
+    )?;
+    let left = part.due().minor - waiting;
+    if cmd.amount.minor > left {
+        return Err(GiveBackError::TooMuch { left: Money::new(left, cmd.amount.currency) });
+    }
+    open(tx, now, cmd, NewRefund { state: RefundState::Waiting, ..NewRefund::default() })
+}
+
+/// Begins the refunds that waited for the capture of `orders`.
+pub(super) fn start_waiting(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: &mut Payment,
+    orders: &[i64],
+) -> Result<(), PostError> {
+    let waiting = refunds_where(tx, "payment = $1 and state = 'waiting'", payment.id.raw())?;
+    for it in waiting.iter().filter(|it| orders.contains(&it.order)) {
+        let cmd = GiveBack {
+            refund: it.id,
+            payment: it.payment,
+            order: it.order,
+            amount: it.amount,
+            promotion: None,
+            reason: "waited",
+            borne_by: it.borne_by,
+            posting: it.posting,
+        };
+        let state = match out_of_escrow(tx, now, payment, &cmd) {
+            Ok(_) => {
+                ask(tx, now, payment, &cmd)?;
+                RefundState::Pending
+            }
+            Err(GiveBackError::Post(error)) => return Err(error),
+            Err(GiveBackError::Store(error)) => return Err(error.into()),
+            // Kept in the meantime: nothing is left in escrow to give back.
+            Err(_) => RefundState::Failed,
+        };
+        tx.later("update refund set state = $2 where id = $1", args![it.id, state])?;
+    }
+    Ok(())
+}
+
+/// Gives up a part of what is only guaranteed. The provider is told when nothing of the payment
+/// remains that an order may still claim.
+fn void(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: &mut Payment,
+    part: &PaidPart,
+    cmd: &GiveBack,
+) -> Result<(), GiveBackError> {
+    let new = NewRefund { source: Source::Void, line: None, state: RefundState::Completed };
+    open(tx, now, cmd, new)?;
+    let count = tx.exec(
+        "update payment_part set voided_minor = voided_minor + $2
+         where order_id = $1 and captured_minor = 0 and voided_minor + $2 <= amount_minor",
+        args![cmd.order, cmd.amount.minor],
+    )?;
+    if count == 0 {
+        return Err(GiveBackError::TooMuch { left: part.due() });
+    }
+    for it in payment.parts.iter_mut().filter(|it| it.order == cmd.order) {
+        it.voided = it.voided.plus(cmd.amount).map_err(PostError::from)?;
+    }
+    payment.state = standing(&payment.parts).unwrap_or(payment.state);
+    rows::set_state(tx, payment.id, payment.state)?;
+    let claimable = payment.parts.iter().any(|it| it.due().minor > 0 && !it.capture_asked);
+    let Some(provider) = payment.provider().filter(|_| !claimable) else { return Ok(()) };
+    let voided = payment.parts.iter().map(|it| it.voided.minor).sum();
+    let new = NewRequest {
+        key: format!("void:{}", payment.id),
+        provider,
+        payment: payment.id,
+        order: None,
+        refund: None,
+        kind: RequestKind::Void,
+        amount: Money::new(voided, payment.currency()),
+    };
+    Ok(requests::queue(tx, now, &new)?)
+}
+
+/// Asks the provider to pay back; cash waits for a clerk.
+fn ask(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: &Payment,
+    cmd: &GiveBack,
+) -> Result<How, StoreError> {
+    let provider = match &payment.method {
+        Method::Cash { .. } => return Ok(How::Cash),
+        Method::Provider(name) => name,
+    };
+    let new = NewRequest {
+        key: format!("refund:{}", cmd.refund),
+        provider,
+        payment: payment.id,
+        order: Some(cmd.order),
+        refund: Some(cmd.refund),
+        kind: RequestKind::Refund,
+        amount: cmd.amount,
+    };
+    requests::queue(tx, now, &new)?;
+    Ok(How::Refund)
+}
+
+fn tell(tx: &mut Tx<'_>, now: Timestamp, cmd: &GiveBack, how: How) -> Result<(), StoreError> {
+    tx.emit(
+        now,
+        Event {
+            kind: "payment.given_back",
+            thing: cmd.payment.raw(),
+            actor: 0,
+            facts: &[
+                ("refund", Fact::Id(cmd.refund.raw())),
+                ("order", Fact::Id(cmd.order)),
+                ("amount", Fact::Money(cmd.amount)),
+                ("how", Fact::Code(how.code())),
+                ("reason", Fact::Code(cmd.reason)),
+                ("borne_by", Fact::Code(cmd.borne_by.code())),
+            ],
+        },
+    )
+}
+
+/// Opens a refund of what is kept already: the row, the guard, the request. The caller
+/// ([`crate::settle::reversed`]) has checked the line and posts the money.
+pub(crate) fn open_kept(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: &GiveBack,
+    line: PostingId,
+) -> Result<How, GiveBackError> {
+    let (mut payment, part) = locked(tx, cmd)?;
+    let new = NewRefund { source: Source::Kept, line: Some(line), state: RefundState::Pending };
+    open(tx, now, cmd, new)?;
+    let count = tx.exec(
+        "update payment_part set refunded_minor = refunded_minor + $2
+         where order_id = $1 and refunded_minor + $2 <= captured_minor
+             and refunded_minor - escrow_refunded_minor + $2 <= kept_minor",
+        args![cmd.order, cmd.amount.minor],
+    )?;
+    if count == 0 {
+        let of_kept = part.kept.minor - (part.refunded.minor - part.escrow_refunded.minor);
+        let left = of_kept.min(part.refundable().minor);
+        return Err(GiveBackError::TooMuch { left: Money::new(left, cmd.amount.currency) });
+    }
+    for it in payment.parts.iter_mut().filter(|it| it.order == cmd.order) {
+        it.refunded = it.refunded.plus(cmd.amount).map_err(PostError::from)?;
+    }
+    payment.state = standing(&payment.parts).unwrap_or(payment.state);
+    rows::set_state(tx, payment.id, payment.state)?;
+    let how = ask(tx, now, &payment, cmd)?;
+    tell(tx, now, cmd, how)?;
+    Ok(how)
+}
+
+/// Ends a pending refund: the customer has the money, from the provider or out of the till.
+pub(crate) fn complete(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    refund: &Refund,
+    (account, owner): (Account, i64),
+    posting: PostingId,
+) -> Result<(), PostError> {
+    let legs = [
+        Leg::new(Account::RefundInTransit, refund.order, refund.amount),
+        Leg::new(account, owner, negative(refund.amount)?),
+    ];
+    let thing = refund.id.raw();
+    ledger::post(tx, now, Posting { id: posting, kind: "refund.completed", thing, legs: &legs })?;
+    tx.later(
+        "update refund set state = 'completed', ended_at = $2 where id = $1 and state = 'pending'",
+        args![refund.id, now],
+    )?;
+    let facts = [("refund", Fact::Id(thing)), ("amount", Fact::Money(refund.amount))];
+    let kind = "payment.refunded";
+    tx.emit(now, Event { kind, thing: refund.payment.raw(), actor: 0, facts: &facts })?;
+    Ok(())
+}
+
+/// Ends a pending refund that did not go through: its posting is undone leg by leg, and the order
+/// may be refunded again. The payment's row must be locked.
+pub(crate) fn fail(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    refund: &Refund,
+    failure: &str,
+    posting: PostingId,
+) -> Result<(), PostError> {
+    let asked = ledger::legs_of(tx, refund.posting)?;
+    let mut legs = Vec::with_capacity(asked.len());
+    for leg in &asked {
+        legs.push(Leg::new(leg.account, leg.owner, negative(leg.amount)?));
+    }
+    let thing = refund.id.raw();
+    ledger::post(tx, now, Posting { id: posting, kind: "refund.failed", thing, legs: &legs })?;
+    tx.later(
+        "update refund set state = 'failed', ended_at = $2, failure = $3
+         where id = $1 and state = 'pending'",
+        args![refund.id, now, failure],
+    )?;
+    let promotion: i64 = asked
+        .iter()
+        .filter(|it| it.account == Account::PlatformPromotion)
+        .map(|it| -it.amount.minor)
+        .sum();
+    let minor = refund.amount.minor;
+    match refund.line {
+        None => tx.later(
+            "update payment_part set refunded_minor = refunded_minor - $2,
+                 escrow_refunded_minor = escrow_refunded_minor - $2,
+                 promotion_back_minor = promotion_back_minor - $3
+             where order_id = $1",
+            args![refund.order, minor, promotion],
+        )?,
+        Some(_) => {
+            tx.later(
+                "update payment_part set refunded_minor = refunded_minor - $2 where order_id = $1",
+                args![refund.order, minor],
+            )?;
+            settle::undo_reversal(tx, now, refund, posting)?;
+        }
+    }
+    if let Some(payment) = rows::by_id(tx, refund.payment)? {
+        let state = standing(&payment.parts).unwrap_or(PaymentState::Captured);
+        rows::set_state(tx, payment.id, state)?;
+    }
+    let facts = [("refund", Fact::Id(thing)), ("amount", Fact::Money(refund.amount))];
+    let kind = "payment.refund_failed";
+    tx.emit(now, Event { kind, thing: refund.payment.raw(), actor: 0, facts: &facts })?;
+    Ok(())
+}
+
+fn refunds_where(
+    tx: &mut Tx<'_>,
+    filter: &'static str,
+    number: i64,
+) -> Result<Vec<Refund>, StoreError> {
+    let sql = format!(
+        "select id, payment, order_id, amount_minor, currency, source, line, reason, borne_by,
+                state, posting, asked_at, ended_at, failure
+         from refund where {filter} order by id"
+    );
+    tx.all(&sql, args![number], |row: &Row<'_>| {
+        Ok(Refund {
+            id: row.get(0)?,
+            payment: row.get(1)?,
+            order: row.get(2)?,
+            amount: row.money(3)?,
+            source: row.get(5)?,
+            line: row.get(6)?,
+            reason: row.get(7)?,
+            borne_by: row.get(8)?,
+            state: row.get(9)?,
+            posting: row.get(10)?,
+            asked_at: row.get(11)?,
+            ended_at: row.get(12)?,
+            failure: row.get(13)?,
+        })
+    })
+}
+
+/// The refund of a number.
+pub fn refund_by_id(tx: &mut Tx<'_>, id: RefundId) -> Result<Option<Refund>, StoreError> {
+    Ok(refunds_where(tx, "id = $1", id.raw())?.into_iter().next())
+}
+
+/// The refunds of an order, oldest first.
+pub fn refunds_of(tx: &mut Tx<'_>, order: i64) -> Result<Vec<Refund>, StoreError> {
+    refunds_where(tx, "order_id = $1", order)
+}

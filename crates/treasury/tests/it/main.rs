@@ -1,0 +1,4 @@
+//! The treasury on both engines.
+
+mod flow;
+mod world;
