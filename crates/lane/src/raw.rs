@@ -72,7 +72,7 @@ struct RawStaff {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawResource {
+pub(crate) struct RawResource {
     key: String,
     title: Text,
     grid_min: u32,
@@ -81,7 +81,7 @@ struct RawResource {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawOffer {
+pub(crate) struct RawOffer {
     key: String,
     kind: String,
     title: Text,
@@ -131,7 +131,7 @@ pub(crate) fn lane() -> Result<Lane, LaneError> {
         word: head.currency.clone(),
     })?;
     let groups = groups(currency)?;
-    let mut shelf = Shelf { currency, groups: &groups, district: &head.district, lane: &head.name };
+    let shelf = Shelf { currency, groups: &groups, district: &head.district, lane: &head.name };
     let mut businesses = Vec::new();
     for (file, text) in BUSINESSES {
         let raws: Vec<RawBusiness> = json(file, text)?;
@@ -156,7 +156,8 @@ pub(crate) fn lane() -> Result<Lane, LaneError> {
     })
 }
 
-fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
+/// The option groups that offers name.
+pub(crate) fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
     let raws: Vec<RawGroup> = json("groups.json", GROUPS)?;
     let mut groups = HashMap::new();
     for raw in raws {
@@ -176,15 +177,15 @@ fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
 }
 
 /// What every business is read against.
-struct Shelf<'a> {
-    currency: Currency,
-    groups: &'a HashMap<String, Group>,
-    district: &'a Text,
-    lane: &'a Text,
+pub(crate) struct Shelf<'a> {
+    pub(crate) currency: Currency,
+    pub(crate) groups: &'a HashMap<String, Group>,
+    pub(crate) district: &'a Text,
+    pub(crate) lane: &'a Text,
 }
 
 impl Shelf<'_> {
-    fn business(&mut self, raw: RawBusiness) -> Result<Business, LaneError> {
+    fn business(&self, raw: RawBusiness) -> Result<Business, LaneError> {
         let at = raw.key.clone();
         let dish = raw
             .dish_fulfilments
@@ -228,7 +229,7 @@ impl Shelf<'_> {
         })
     }
 
-    fn offer(
+    pub(crate) fn offer(
         &self,
         raw: RawOffer,
         shop: &str,
@@ -283,7 +284,7 @@ impl Shelf<'_> {
     }
 }
 
-fn resource(raw: RawResource) -> Resource {
+pub(crate) fn resource(raw: RawResource) -> Resource {
     Resource { key: raw.key, title: raw.title, grid_min: raw.grid_min, seats: raw.seats }
 }
 
@@ -306,7 +307,12 @@ pub(crate) fn json<'a, T: Deserialize<'a>>(
     serde_json::from_str(text).map_err(|source| LaneError::Json { file, source })
 }
 
-fn word<T>(found: Option<T>, at: &str, what: &'static str, word: &str) -> Result<T, LaneError> {
+pub(crate) fn word<T>(
+    found: Option<T>,
+    at: &str,
+    what: &'static str,
+    word: &str,
+) -> Result<T, LaneError> {
     found.ok_or_else(|| LaneError::Word { at: at.to_owned(), what, word: word.to_owned() })
 }
 

@@ -26,7 +26,7 @@ fn credit_codes_of_real_organisations_hold_and_wrong_ones_are_named() {
                 "InvalidChecksum" => {
                     assert!(matches!(why, CodeError::Check { .. }), "{code}: {why}")
                 }
-                // A is the armed forces' authority since 2021, so `A1…` fails by its check.
+                // Newer registers have the authority A, so `A1…` is refused by its check.
                 "InvalidFormat" => {
                     assert!(!matches!(why, CodeError::Length { .. }), "{code}: {why}")
                 }

@@ -4,6 +4,7 @@
 mod calendar;
 mod codes;
 mod hours;
+mod money;
 
 use std::path::PathBuf;
 
