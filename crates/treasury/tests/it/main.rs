@@ -8,6 +8,7 @@ mod money;
 mod planted;
 mod reconcile;
 mod requests;
+mod sim;
 mod sums;
 mod texts;
 mod vouchers;

@@ -14,7 +14,7 @@ use crate::world::{NOON, World, cny};
 fn attempts(engine: Engine) -> usize {
     match engine {
         Engine::Sqlite => 100_000,
-        Engine::Postgres => 4_000,
+        Engine::Postgres => 2_000,
     }
 }
 
