@@ -6,7 +6,7 @@
 //! acts; it may wind the same clock up again. A job that fails waits longer each time; after
 //! [`ATTEMPTS_MAX`] it is parked and named by `check`.
 
-use base::Timestamp;
+use base::{FreshIds, Timestamp};
 
 use crate::args;
 use crate::db::{Db, Pending};
@@ -23,9 +23,11 @@ const WAIT_S: i64 = 5;
 const WAIT_S_MAX: i64 = 3_600;
 /// So much of an error's text is kept.
 const ERROR_MAX: usize = 200;
+/// Ids that one firing may use.
+const FRESH: usize = 24;
 
 /// Does a job: looks at the thing's state again, then acts.
-pub type Handler = fn(&mut Tx<'_>, Timestamp, i64) -> Result<(), JobError>;
+pub type Handler = fn(&mut Tx<'_>, Timestamp, i64, &mut FreshIds) -> Result<(), JobError>;
 
 /// Why a job could not be done now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +153,10 @@ pub fn run_guarded(
     let mut asked: Vec<(&'static str, i64, Pending<(), JobError>)> = Vec::new();
     let mut ran = Ran::default();
     for (_, kind, thing, handler) in mine {
-        let job = move |tx: &mut Tx<'_>| run_one(tx, now, (kind, thing, lease), handler, guard);
+        let ids = db.ids().fresh(FRESH);
+        let job = move |tx: &mut Tx<'_>| {
+            run_one(tx, now, (kind, thing, lease), (handler, ids.clone()), guard)
+        };
         match db.start_job(job) {
             Ok(pending) => asked.push((kind, thing, pending)),
             // Its lease runs out, and it comes again.
@@ -202,7 +207,7 @@ fn run_one(
     tx: &mut Tx<'_>,
     now: Timestamp,
     (kind, thing, lease): (&'static str, i64, i64),
-    handler: Handler,
+    (handler, mut ids): (Handler, FreshIds),
     guard: Guard,
 ) -> Result<(), JobError> {
     // The row is locked from here on: whoever winds the clock up now waits for our end.
@@ -213,7 +218,7 @@ fn run_one(
     if ours == 0 && guard == Guard::On {
         return Ok(());
     }
-    handler(tx, now, thing)?;
+    handler(tx, now, thing, &mut ids)?;
     // A clock that the handler wound up again has lost the lease, and stays.
     tx.later(
         "delete from job where kind = $1 and thing = $2 and lease = $3",

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base::ids::NODE_MAX;
-use base::{Id, IdMaker, Timestamp};
+use base::{FreshIds, Id, IdMaker, Timestamp};
 
 use crate::args;
 use crate::clock::Clock;
@@ -60,6 +60,11 @@ impl std::fmt::Debug for Ids<'_> {
     }
 }
 
+base::ids! {
+    /// An id of a kind that only the command will know.
+    struct Fresh = "new";
+}
+
 impl<'d> Ids<'d> {
     pub(crate) fn new(inner: &'d Inner) -> Self {
         Self { inner }
@@ -74,6 +79,11 @@ impl<'d> Ids<'d> {
                 Err(_) => std::thread::sleep(REST),
             }
         }
+    }
+
+    /// Ids for a command that can't say before how many it needs. Waits as [`Ids::next`] does.
+    pub fn fresh(&self, count: usize) -> FreshIds {
+        FreshIds::draw(count, || self.next::<Fresh>().raw())
     }
 
     /// The next id, or why no number can be leased.

@@ -27,7 +27,7 @@ fn a_restart_finds_payments_answers_keys_and_waiting_call_backs_again() {
     bytes.extend_from_slice(b"{\"at\":1,\"cl");
     std::fs::write(&path, bytes).unwrap();
 
-    let shop = Merchant::of(Config { journal, ..config() });
+    let shop = Merchant::of(Config { journal: journal.clone(), ..config() });
     let after = shop.payment(&id);
     assert_eq!(after["operations"], before["operations"]);
     assert_eq!(after["events"], before["events"]);
@@ -41,6 +41,14 @@ fn a_restart_finds_payments_answers_keys_and_waiting_call_backs_again() {
     assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
     let left = shop.post("/v1/sandbox/deliver", &json!({})).json();
     assert_eq!(left["sent"], 1);
+
+    // What was written after the torn line reads as well.
+    let path = format!("/v1/payments/{id}/refunds");
+    let refund = json!({ "merchant_ref": "r1", "amount_minor": 1 }).to_string();
+    assert_eq!(shop.send("POST", &path, "k2", &refund, &[]).status, 201);
+    drop(shop);
+    let shop = Merchant::of(Config { journal, ..config() });
+    assert_eq!(shop.payment(&id)["refunded_minor"], 1);
 }
 
 #[test]

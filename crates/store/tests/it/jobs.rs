@@ -1,6 +1,6 @@
 //! Clocks and their runners.
 
-use base::Timestamp;
+use base::{FreshIds, Timestamp};
 use store::jobs::{
     ATTEMPTS_MAX, Guard, Handler, JobError, Ran, next_due, parked, run_due, run_guarded,
 };
@@ -23,18 +23,23 @@ fn count(db: &Db, name: &'static str) -> i64 {
     db.read(move |tx| tx.opt(sql, args![name], |row| row.get(0))).unwrap().unwrap_or(0)
 }
 
-fn ring(tx: &mut Tx<'_>, _: Timestamp, thing: i64) -> Result<(), JobError> {
+fn ring(tx: &mut Tx<'_>, _: Timestamp, thing: i64, _: &mut FreshIds) -> Result<(), JobError> {
     tally(tx, "rang")?;
     tally(tx, &format!("thing {thing}"))?;
     Ok(())
 }
 
-fn ring_again(tx: &mut Tx<'_>, now: Timestamp, thing: i64) -> Result<(), JobError> {
+fn ring_again(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    thing: i64,
+    _: &mut FreshIds,
+) -> Result<(), JobError> {
     tally(tx, "rang")?;
     Ok(tx.wake("ring.again", thing, now.plus_s(60))?)
 }
 
-fn fail(tx: &mut Tx<'_>, _: Timestamp, _: i64) -> Result<(), JobError> {
+fn fail(tx: &mut Tx<'_>, _: Timestamp, _: i64, _: &mut FreshIds) -> Result<(), JobError> {
     tally(tx, "tried")?;
     Err(JobError::of("the shop is gone"))
 }

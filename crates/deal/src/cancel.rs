@@ -1,0 +1,439 @@
+//! Change of mind: preview, then confirm.
+//!
+//! Invariants: a preview leaves no trace; its token binds the order's version, the lines, the fee
+//! and the refund, so that what is confirmed is what was shown; refunds of an order never exceed
+//! its payments; the fee and the refund come from the terms frozen at sale.
+
+use base::{Id, Money, Timestamp};
+use hmac::{Hmac, KeyInit, Mac};
+use party::{Actor, MayError, Right};
+use sha2::Sha256;
+use store::{Fact, Result, StoreError, Tx, args};
+use supply::terms::FreeCancel;
+
+use crate::clock;
+use crate::fulfilment::{self, Fulfilment, FulfilmentState, emit};
+use crate::giveback::{self, Fee};
+use crate::ids::{FreshIds, OrderId};
+use crate::inner::{Inner, OrInner as _};
+use crate::order::{self, Order, OrderLine, OrderState, ReturnRule};
+use crate::quote;
+
+/// How long a preview holds, in seconds.
+pub const PREVIEW_S: i64 = 10 * 60;
+
+/// What is to be called off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Everything that is still open.
+    All,
+    /// So many units of these lines: (line, quantity).
+    Lines(Vec<(i64, i64)>),
+}
+
+/// Asks what calling off would cost.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The order.
+    pub order: OrderId,
+    /// Who asks: the buyer, or somebody with the right to refund.
+    pub actor: Actor,
+    /// What of it.
+    pub what: What,
+    /// The house's key for preview tokens.
+    pub key: [u8; 32],
+}
+
+/// What calling off would bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consequence {
+    /// What the merchant keeps by the frozen terms.
+    pub fee: Money,
+    /// What goes back to the buyer.
+    pub refund: Money,
+    /// Whether the whole order ends.
+    pub whole: bool,
+    /// Until when this holds.
+    pub valid_until: Timestamp,
+    /// What the confirmation needs.
+    pub token: String,
+}
+
+/// Why something cannot be called off.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// No such order, or not the actor's to see.
+    #[error("no such order")]
+    Unknown,
+    /// Not the actor's to call off.
+    #[error(transparent)]
+    May(#[from] MayError),
+    /// It has ended.
+    #[error("the order is {state}; nothing of it is open")]
+    Ended {
+        /// Where it stands.
+        state: OrderState,
+    },
+    /// A line or quantity that is not there.
+    #[error("line {line} has {left} left; ask for 1 to {left}")]
+    Line {
+        /// The line asked for.
+        line: i64,
+        /// What is left of it; 0 when there is no such line.
+        left: i64,
+    },
+    /// Vouchers and visits are called off whole, not by line.
+    #[error("line {line} is a voucher; call the whole order off to give its unused part back")]
+    Voucher {
+        /// The line.
+        line: i64,
+    },
+    /// The token is of another preview, or too old.
+    #[error("the preview no longer holds; ask again")]
+    Stale,
+    /// See [`Inner`].
+    #[error(transparent)]
+    Inner(#[from] Inner),
+}
+
+impl From<StoreError> for CancelError {
+    fn from(error: StoreError) -> Self {
+        Self::Inner(error.into())
+    }
+}
+
+/// Says what calling off would cost. Reads only.
+pub fn preview(tx: &mut Tx<'_>, now: Timestamp, cmd: &Preview) -> Result<Consequence, CancelError> {
+    let case = case(tx, cmd.order, cmd.actor)?;
+    let effect = effect(&case, now, &cmd.what)?;
+    let valid_until = now.plus_s(PREVIEW_S);
+    let token = token(&cmd.key, &case.order, &cmd.what, &effect, valid_until);
+    let Effect { fee, refund, whole, .. } = effect;
+    Ok(Consequence { fee, refund, whole, valid_until, token })
+}
+
+/// Calls off what was previewed.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// The same question as the preview's.
+    pub preview: Preview,
+    /// The preview's token.
+    pub token: String,
+    /// Ids for what follows; 6 are enough.
+    pub fresh: FreshIds,
+}
+
+/// Calls off what was previewed: capacity and money go back, the fee is the merchant's.
+pub fn confirm(tx: &mut Tx<'_>, now: Timestamp, cmd: Confirm) -> Result<Consequence, CancelError> {
+    let Preview { order, actor, what, key } = cmd.preview;
+    let case = case(tx, order, actor)?;
+    let valid_until = valid_until(&cmd.token).filter(|&it| now < it).ok_or(CancelError::Stale)?;
+    // The fee that was shown is the fee: it is computed for the moment of the preview.
+    let shown_at = valid_until.plus_s(-PREVIEW_S);
+    let effect = effect(&case, shown_at, &what)?;
+    let expected = token(&key, &case.order, &what, &effect, valid_until);
+    if !same(expected.as_bytes(), cmd.token.as_bytes()) {
+        return Err(CancelError::Stale);
+    }
+    let mut fresh = cmd.fresh;
+    carry_out(tx, now, &case, actor, &effect, &mut fresh)?;
+    let Effect { fee, refund, whole, .. } = effect;
+    Ok(Consequence { fee, refund, whole, valid_until, token: cmd.token })
+}
+
+struct Case {
+    order: Order,
+    lines: Vec<OrderLine>,
+    fulfilments: Vec<Fulfilment>,
+    voucher_unused: Money,
+}
+
+fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelError> {
+    let order = order::by_id(tx, order)?.ok_or(CancelError::Unknown)?;
+    if actor != Actor::Person(order.buyer) {
+        party::may(tx, actor, Right::Refund, order.scope())?;
+    }
+    if order.state.is_end() || order.state == OrderState::Draft {
+        return Err(CancelError::Ended { state: order.state });
+    }
+    let lines = order::lines(tx, &order)?;
+    let fulfilments: Vec<Fulfilment> = fulfilment::of_order(tx, order.id)?
+        .into_iter()
+        .filter(|it| it.ended_at.is_none())
+        .collect();
+    let mut voucher_unused = Money::zero(order.total.currency);
+    for voucher in fulfilments.iter().filter_map(|it| it.voucher) {
+        let unused = treasury::voucher::unused_value(tx, voucher).inner("reading the voucher")?;
+        voucher_unused = voucher_unused.plus(unused).map_err(Inner::from)?;
+    }
+    Ok(Case { order, lines, fulfilments, voucher_unused })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Effect {
+    fee: Money,
+    refund: Money,
+    whole: bool,
+    /// (line, quantity, what is given back of it)
+    parts: Vec<(i64, i64, Money)>,
+}
+
+/// The rule alone.
+fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelError> {
+    let order = &case.order;
+    let nothing = Money::zero(order.total.currency);
+    if order.state == OrderState::Placed {
+        if let What::All = what {
+            let refund = if order.rule_met_at.is_some() { order.total } else { nothing };
+            return Ok(Effect { fee: nothing, refund, whole: true, parts: Vec::new() });
+        }
+        return Err(CancelError::Inner(Inner::Refused {
+            step: "calling lines off",
+            why: "before the merchant has accepted, an order is called off whole".into(),
+        }));
+    }
+    let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
+    match what {
+        What::All => {
+            let open = main.map_or(nothing, |it| it.amount);
+            let fee = fee(order, main, now)?;
+            let refund = open.minus(fee).and_then(|it| it.plus(case.voucher_unused));
+            let refund = refund.map_err(Inner::from)?;
+            Ok(Effect { fee, refund, whole: true, parts: Vec::new() })
+        }
+        What::Lines(asked) => {
+            let main = main.ok_or(CancelError::Ended { state: order.state })?;
+            lines_effect(case, main, now, asked)
+        }
+    }
+}
+
+/// The fee of the frozen terms: nothing while cancelling is free, else a share of what is open
+/// without the tip.
+fn fee(order: &Order, main: Option<&Fulfilment>, now: Timestamp) -> Result<Money, CancelError> {
+    let nothing = Money::zero(order.total.currency);
+    let Some(main) = main else { return Ok(nothing) };
+    let packed = main.state == FulfilmentState::Packed;
+    if !is_late(order, packed, main.starts_at, now) {
+        return Ok(nothing);
+    }
+    let open = main.amount.minus(main.tip).map_err(Inner::from)?;
+    Ok(open.ppm(order.terms.late_cancel_fee_ppm).map_err(Inner::from)?)
+}
+
+/// Whether cancelling costs its fee by the frozen terms, once the order is accepted.
+fn is_late(order: &Order, packed: bool, starts_at: Timestamp, now: Timestamp) -> bool {
+    match order.terms.free_cancel {
+        FreeCancel::UntilKept => false,
+        FreeCancel::UntilPacked => packed,
+        FreeCancel::UntilAccepted | FreeCancel::Never => true,
+        FreeCancel::BeforeStart { seconds } => starts_at.plus_s(-seconds) <= now,
+    }
+}
+
+fn lines_effect(
+    case: &Case,
+    main: &Fulfilment,
+    now: Timestamp,
+    asked: &[(i64, i64)],
+) -> Result<Effect, CancelError> {
+    let order = &case.order;
+    let mut parts = Vec::new();
+    let mut goods_left = 0_i64;
+    let mut back = Money::zero(order.total.currency);
+    for line in &case.lines {
+        let quantity: i64 = asked.iter().filter(|it| it.0 == line.line).map(|it| it.1).sum();
+        goods_left += (line.price.minor) * (line.current - quantity).max(0);
+        if quantity == 0 {
+            continue;
+        }
+        if line.voucher_uses > 0 {
+            return Err(CancelError::Voucher { line: line.line });
+        }
+        if !(1..=line.current).contains(&quantity) {
+            return Err(CancelError::Line { line: line.line, left: line.current });
+        }
+        parts.push((line.line, quantity, part_of(line, quantity)?));
+    }
+    if let Some(&(line, _)) = asked.iter().find(|it| case.lines.iter().all(|l| l.line != it.0)) {
+        return Err(CancelError::Line { line, left: 0 });
+    }
+    let below = order.return_rule == Some(ReturnRule::TestThreshold)
+        && order.threshold_minor.is_some_and(|it| goods_left < it);
+    if below {
+        parts = without_discount(case, parts)?;
+    }
+    for (_, _, sum) in &parts {
+        back = back.plus(*sum).map_err(Inner::from)?;
+    }
+    let whole = case.lines.iter().all(|line| {
+        parts.iter().filter(|it| it.0 == line.line).map(|it| it.1).sum::<i64>() == line.current
+    });
+    if whole {
+        return effect(case, now, &What::All);
+    }
+    let back = Money::new(back.minor.clamp(0, main.amount.minor), back.currency);
+    let packed = main.state == FulfilmentState::Packed;
+    let late = is_late(order, packed, main.starts_at, now);
+    let ppm = if late { order.terms.late_cancel_fee_ppm } else { 0 };
+    let fee = back.ppm(ppm).map_err(Inner::from)?;
+    let refund = back.minus(fee).map_err(Inner::from)?;
+    Ok(Effect { fee, refund, whole: false, parts })
+}
+
+/// What `quantity` units of a line hold: their part of the line's net price, split so that all units
+/// together give exactly the line.
+fn part_of(line: &OrderLine, quantity: i64) -> Result<Money, Inner> {
+    let net = line.goods.minus(line.discount)?;
+    let gone = line.quantity - line.current;
+    let upto = |units: i64| share(net, units, line.quantity);
+    Ok(upto(gone + quantity)?.minus(upto(gone)?)?)
+}
+
+/// The first `units` of `of` equal parts of a sum, rounded half up; all of them are the sum.
+fn share(sum: Money, units: i64, of: i64) -> Result<Money, Inner> {
+    let exact = i128::from(sum.minor) * i128::from(units);
+    let minor = (exact * 2 + i128::from(of)) / (i128::from(of) * 2);
+    let minor = i64::try_from(minor).map_err(|_| base::MoneyError::Overflow)?;
+    Ok(Money::new(minor, sum.currency))
+}
+
+/// Below the threshold the discount falls away: what is left of the order pays its full price.
+fn without_discount(
+    case: &Case,
+    parts: Vec<(i64, i64, Money)>,
+) -> Result<Vec<(i64, i64, Money)>, CancelError> {
+    let mut left = case.order.discount;
+    for line in &case.lines {
+        // Discount that went back with earlier parts is no longer within what is open.
+        let gone = share(line.discount, line.quantity - line.current, line.quantity)?;
+        left = left.minus(gone).map_err(Inner::from)?;
+    }
+    let mut out = Vec::with_capacity(parts.len());
+    for (number, quantity, _) in parts {
+        let line = case.lines.iter().find(|it| it.line == number);
+        let goods = line.map_or(Ok(Money::zero(left.currency)), |it| it.price.times(quantity));
+        let goods = goods.map_err(Inner::from)?;
+        let off = Money::new(left.minor.min(goods.minor), left.currency);
+        let back = quote::returned(goods, off, off, true).map_err(Inner::from)?;
+        left = left.minus(off).map_err(Inner::from)?;
+        out.push((number, quantity, back));
+    }
+    Ok(out)
+}
+
+fn carry_out(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    case: &Case,
+    actor: Actor,
+    effect: &Effect,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    let order = &case.order;
+    let moved = tx.exec(
+        "update orders set version = version + 1 where id = $1 and version = $2",
+        args![order.id, order.version],
+    )?;
+    if moved == 0 {
+        return Err(tx.again("the order changed meanwhile").into());
+    }
+    let held = if effect.whole { all(tx, now, case, fresh)? } else { some(tx, now, case, effect)? };
+    let nothing = Money::zero(held.currency);
+    let promotion = if effect.refund.minor == 0 { held } else { nothing };
+    let fee = Fee { amount: effect.fee, promotion, part: "late_cancel" };
+    giveback::fee(tx, now, order, fee, fresh)?;
+    // The vouchers' part went back with them.
+    let vouchers = if effect.whole { case.voucher_unused } else { nothing };
+    let rest = effect.refund.minus(vouchers)?;
+    giveback::money(tx, now, order, rest, "cancelled", fresh)?;
+    let kind = if effect.whole { "order.cancelled" } else { "order.part_cancelled" };
+    let facts = [("fee", Fact::Money(effect.fee)), ("refund", Fact::Money(effect.refund))];
+    emit(tx, now, order, kind, actor, &facts)?;
+    Ok(())
+}
+
+/// Ends everything that is open; gives the platform's addition that it held.
+fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Result<Money, Inner> {
+    let order = &case.order;
+    let mut promotion = Money::zero(order.total.currency);
+    for it in &case.fulfilments {
+        match it.voucher {
+            Some(voucher) => {
+                giveback::voucher(tx, now, voucher, "cancelled", fresh)?;
+            }
+            None => promotion = it.promotion,
+        }
+        fulfilment::empty(tx, it)?;
+        fulfilment::close(tx, now, it, FulfilmentState::Cancelled)?;
+    }
+    if case.fulfilments.iter().any(|it| it.voucher.is_none()) || order.state == OrderState::Placed {
+        giveback::capacity(tx, now, order)?;
+    }
+    order::end(tx, now, order, OrderState::Cancelled, "cancelled")?;
+    tx.sleep(clock::ORDER, order.id.raw())?;
+    Ok(promotion)
+}
+
+/// Takes units of lines out; none of the platform's addition goes to the merchant by it.
+fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result<Money, Inner> {
+    let order = &case.order;
+    let mut gone = Money::zero(order.total.currency);
+    for (number, quantity, back) in &effect.parts {
+        tx.later(
+            "update order_line set current = current - $3, returned_minor = returned_minor + $4 \
+             where orders = $1 and line = $2",
+            args![order.id, *number, *quantity, back.minor],
+        )?;
+        gone = gone.plus(*back)?;
+        let Some(claim) = order.claim else { continue };
+        let line = case.lines.iter().find(|it| it.line == *number);
+        for want in line.into_iter().flat_map(|it| it.wants.iter().map(move |w| (it, w))) {
+            let (line, want) = want;
+            let units = want.quantity / line.quantity * quantity;
+            supply::capacity::release_part(tx, now, claim, want.pool, units)
+                .inner("releasing part of the claim")?;
+        }
+    }
+    let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
+    if let Some(main) = main {
+        tx.later(
+            "update fulfilment set amount_minor = amount_minor - $2 where id = $1",
+            args![main.id, gone.minor],
+        )?;
+    }
+    Ok(Money::zero(gone.currency))
+}
+
+/// `<valid until, µs>.<HMAC-SHA-256, hex>` over all that was shown.
+fn token(
+    key: &[u8; 32],
+    order: &Order,
+    what: &What,
+    effect: &Effect,
+    valid_until: Timestamp,
+) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let shown = format!(
+        "{} {} {what:?} {} {} {} {}",
+        order.id.raw(),
+        order.version,
+        effect.fee,
+        effect.refund,
+        effect.whole,
+        valid_until.micros()
+    );
+    mac.update(shown.as_bytes());
+    let tag = mac.finalize().into_bytes();
+    let hex: String = tag.iter().map(|it| format!("{it:02x}")).collect();
+    format!("{}.{hex}", valid_until.micros())
+}
+
+fn valid_until(token: &str) -> Option<Timestamp> {
+    token.split_once('.')?.0.parse().ok().map(Timestamp::from_micros)
+}
+
+/// Compares without telling by its time how much agrees.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+}

@@ -1,0 +1,168 @@
+//! The audit of this crate's promises, on any database at rest.
+
+use base::{Id, Timestamp};
+use store::{Result, Tx, Violation, args};
+
+use crate::ids::{OrderId, PassId};
+
+/// How late a clock may be before it counts as broken, in seconds.
+const GRACE_S: i64 = 3_600;
+
+/// One question: every row of its answer is a violation. The first column is the thing's id, the
+/// second a number that tells more.
+struct Question {
+    invariant: u8,
+    name: &'static str,
+    sql: &'static str,
+    detail: &'static str,
+    of: Of,
+}
+
+enum Of {
+    Order,
+    Pass,
+}
+
+/// Questions that need no time.
+const QUESTIONS: &[Question] = &[
+    Question {
+        invariant: 4,
+        name: "pass_redeemed_too_often",
+        sql: "select p.id, count(r.id) from pass p join redemption r on r.pass = p.id \
+              group by p.id, p.uses having count(r.id) > p.uses",
+        detail: "redemptions, more than the pass allows",
+        of: Of::Pass,
+    },
+    Question {
+        invariant: 4,
+        name: "pass_count_differs",
+        sql: "select p.id, p.used from pass p where p.used <> \
+              (select count(*) from redemption r where r.pass = p.id)",
+        detail: "is the pass's count, which is not the number of its redemptions",
+        of: Of::Pass,
+    },
+    Question {
+        invariant: 4,
+        name: "kept_without_redemption",
+        sql: "select f.orders, f.id from fulfilment f where f.state = 'kept' and not exists ( \
+              select 1 from pass p join redemption r on r.pass = p.id where p.fulfilment = f.id)",
+        detail: "is a fulfilment that was kept although nobody redeemed its pass",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 4,
+        name: "redeemed_elsewhere",
+        sql: "select p.id, r.premises from pass p join redemption r on r.pass = p.id \
+              where r.premises <> p.premises",
+        detail: "is the place where it was redeemed, not the one where it is good",
+        of: Of::Pass,
+    },
+    Question {
+        invariant: 4,
+        name: "void_pass_with_uses",
+        sql: "select p.id, p.used from pass p where p.state = 'claimed' and p.used <> p.uses",
+        detail: "uses of a pass that says it has none left",
+        of: Of::Pass,
+    },
+    Question {
+        invariant: 2,
+        name: "order_total_differs_from_lines",
+        sql: "select o.id, o.total_minor from orders o join ( \
+              select orders, cast(sum(goods_minor) as bigint) as goods, \
+              cast(sum(discount_minor) as bigint) as off from order_line group by orders) l \
+              on l.orders = o.id where o.goods_minor <> l.goods or o.discount_minor <> l.off",
+        detail: "minor units in total, but the lines add up to something else",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "order_without_clock",
+        sql: "select o.id, o.premises from orders o where o.state in ('accepted', 'active') \
+              and not exists (select 1 from job j where j.kind = 'order.clock' and j.thing = o.id)",
+        detail: "is the place of an open order that no clock will end",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "open_fulfilment_of_ended_order",
+        sql: "select o.id, f.id from orders o join fulfilment f on f.orders = o.id \
+              where o.ended_at is not null and f.ended_at is null",
+        detail: "is a fulfilment still open although the order has ended",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 1,
+        name: "ended_order_holds_capacity",
+        sql: "select o.id, c.id from orders o join claim c on c.id = o.claim \
+              where o.ended_at is not null and c.state in ('held', 'confirmed')",
+        detail: "is a claim that lives on although the order has ended",
+        of: Of::Order,
+    },
+];
+
+/// Questions about clocks: `$1` is the time before which they should have fired.
+const CLOCKS: &[Question] = &[
+    Question {
+        invariant: 6,
+        name: "draft_outlives_its_hold",
+        sql: "select o.id, k.due_at from orders o join checkout k on k.id = o.checkout \
+              where o.state = 'draft' and k.due_at < $1",
+        detail: "µs is when its hold ended; it should have lapsed",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "unpaid_order_outlives_its_pay_by",
+        sql: "select o.id, k.due_at from orders o join checkout k on k.id = o.checkout \
+              where o.state = 'placed' and o.rule_met_at is null and k.due_at < $1",
+        detail: "µs is when payment was due; it should have lapsed",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "unanswered_order_outlives_its_clock",
+        sql: "select o.id, o.accept_by from orders o where o.state = 'placed' \
+              and o.accept_by < $1",
+        detail: "µs is when the answer was due; it should have been declined",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "fulfilment_outlives_its_no_show",
+        sql: "select f.orders, f.no_show_at from fulfilment f where f.ended_at is null \
+              and f.no_show_at < $1",
+        detail: "µs is when she had not come; it should have ended",
+        of: Of::Order,
+    },
+];
+
+/// Every row that breaks a promise of this crate.
+pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
+    let mut found = Vec::new();
+    let late = now.plus_s(-GRACE_S);
+    for it in QUESTIONS {
+        found.extend(ask(tx, it, &[])?);
+    }
+    for it in CLOCKS {
+        found.extend(ask(tx, it, args![late])?);
+    }
+    Ok(found)
+}
+
+/// The texts of the audit, to be prepared on both engines by a test.
+pub fn texts() -> Vec<&'static str> {
+    QUESTIONS.iter().chain(CLOCKS).map(|it| it.sql).collect()
+}
+
+fn ask(tx: &mut Tx<'_>, it: &Question, values: &[base::Val<'_>]) -> Result<Vec<Violation>> {
+    tx.all(it.sql, values, |row| {
+        let id: i64 = row.get(0)?;
+        let thing = match it.of {
+            Of::Order => OrderId::from_raw(id).to_string(),
+            Of::Pass => PassId::from_raw(id).to_string(),
+        };
+        let more: i64 = row.get(1)?;
+        let detail = format!("{more} {}", it.detail);
+        Ok(Violation { invariant: it.invariant, name: it.name, thing, detail })
+    })
+}

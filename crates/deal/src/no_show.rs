@@ -1,0 +1,63 @@
+//! She did not come: the terms frozen in the order say what that costs.
+
+use base::{Id, Money, Timestamp};
+use party::Actor;
+use store::{Fact, Tx};
+
+use crate::clock;
+use crate::fulfilment::{self, Fulfilment, FulfilmentState, complete_if_done, emit};
+use crate::giveback::{self, Fee};
+use crate::ids::FreshIds;
+use crate::inner::Inner;
+use crate::order::Order;
+
+/// Ends the order's fulfilments whose time is over: a voucher's unused part goes back whole, as the
+/// rules of group-buying vouchers ask; for the rest the no-show fee of the terms is the merchant's.
+pub(crate) fn end_what_is_due(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    let open: Vec<Fulfilment> = fulfilment::of_order(tx, order.id)?
+        .into_iter()
+        .filter(|it| it.ended_at.is_none())
+        .collect();
+    let (due, later): (Vec<_>, Vec<_>) = open.into_iter().partition(|it| it.no_show_at <= now);
+    for it in &due {
+        end(tx, now, order, it, fresh)?;
+    }
+    if let Some(next) = later.iter().map(|it| it.no_show_at).min() {
+        return Ok(clock::order_at(tx, order.id, next)?);
+    }
+    complete_if_done(tx, now, order)
+}
+
+fn end(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    it: &Fulfilment,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    let mut amount = Money::zero(order.total.currency);
+    match it.voucher {
+        Some(voucher) => {
+            giveback::voucher(tx, now, voucher, "expired", fresh)?;
+        }
+        None => {
+            amount = it.amount.minus(it.tip)?.ppm(order.terms.no_show_fee_ppm)?;
+            giveback::capacity(tx, now, order)?;
+            let all = amount == it.amount;
+            let promotion = if all { it.promotion } else { Money::zero(amount.currency) };
+            let fee = Fee { amount, promotion, part: "no_show" };
+            giveback::fee(tx, now, order, fee, fresh)?;
+            giveback::money(tx, now, order, it.amount.minus(amount)?, "no_show", fresh)?;
+        }
+    }
+    fulfilment::empty(tx, it)?;
+    fulfilment::close(tx, now, it, FulfilmentState::NoShow)?;
+    let facts = [("fulfilment", Fact::Id(it.id.raw())), ("fee", Fact::Money(amount))];
+    emit(tx, now, order, "fulfilment.no_show", Actor::Platform, &facts)?;
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! What a provider's word brings about: the payment rule is met, the accept clock starts.
+//!
+//! Invariants: the same word said twice, late or out of order has one effect; money that comes for
+//! an order that has lapsed takes its capacity again or goes back by itself; no order is paid twice.
+
+use base::{Id, Timestamp};
+use party::Actor;
+use store::{Fact, Result, StoreError, Tx, args};
+use treasury::payment::{Milestone, ProviderEvent, RecordError, Recorded};
+
+use crate::accept;
+use crate::clock;
+use crate::fulfilment::emit;
+use crate::giveback;
+use crate::ids::{CheckoutId, FreshIds};
+use crate::inner::{Inner, OrInner as _};
+use crate::order::{self, Order, OrderState};
+
+/// How long a merchant has to accept, in seconds, once the payment rule is met.
+pub const ACCEPT_S: i64 = 10 * 60;
+
+/// A provider's event, verified on its raw bytes by the edge.
+#[derive(Clone, Debug)]
+pub struct OnEvent {
+    /// What the provider says.
+    pub event: ProviderEvent,
+    /// Ids for what follows: 10 for each order of the checkout are enough.
+    pub fresh: FreshIds,
+}
+
+/// Why an event could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// The payment side refuses it.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// See [`Inner`].
+    #[error(transparent)]
+    Inner(#[from] Inner),
+}
+
+impl From<StoreError> for EventError {
+    fn from(error: StoreError) -> Self {
+        Self::Inner(error.into())
+    }
+}
+
+/// Records a provider's event and lets what follows from it happen, in one transaction.
+pub fn on_event(tx: &mut Tx<'_>, now: Timestamp, cmd: OnEvent) -> Result<Recorded, EventError> {
+    let recorded = treasury::payment::record(tx, now, cmd.event)?;
+    let mut fresh = cmd.fresh;
+    let paid = matches!(recorded.newly, Some(Milestone::Authorised | Milestone::Captured));
+    if let Some(payment) = recorded.payment.as_ref().filter(|_| paid) {
+        let checkout = CheckoutId::from_raw(payment.checkout);
+        rule_met(tx, now, checkout, &mut fresh)?;
+    }
+    Ok(recorded)
+}
+
+/// The payment rule of a checkout is met: each of its orders goes on, or gives its money back.
+pub(crate) fn rule_met(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    checkout: CheckoutId,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    let orders = order::of_checkout(tx, checkout)?;
+    // Money that comes again for an order (its own capture) is no news here.
+    let orders = orders.into_iter().filter(|it| it.rule_met_at.is_none());
+    let mut part = false;
+    for order in orders {
+        match order.state {
+            OrderState::Placed => part |= !go_on(tx, now, &order, fresh)?,
+            OrderState::Lapsed => part |= !revive(tx, now, &order, fresh)?,
+            _ => {
+                too_late(tx, now, &order, "order_ended", fresh)?;
+                part = true;
+            }
+        }
+    }
+    if part {
+        tx.later("update checkout set state = 'part_placed' where id = $1", args![checkout])?;
+    }
+    tx.sleep(clock::CHECKOUT, checkout.raw()).map_err(Inner::from)
+}
+
+/// Confirms the claim and starts the accept clock. False when the order could not go on.
+fn go_on(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<bool, Inner> {
+    if let Some(claim) = order.claim
+        && !confirmed(tx, now, claim)?
+    {
+        return take_again(tx, now, order, fresh);
+    }
+    start_accepting(tx, now, order, fresh)?;
+    Ok(true)
+}
+
+/// Whether the claim could be confirmed; a hold that has run out cannot.
+fn confirmed(tx: &mut Tx<'_>, now: Timestamp, claim: supply::ClaimId) -> Result<bool, Inner> {
+    match supply::capacity::confirm(tx, now, claim) {
+        Ok(_) => Ok(true),
+        Err(supply::capacity::ChangeError::Store(error)) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+/// Money came after the order had lapsed: take the capacity again, or give the money back.
+fn revive(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<bool, Inner> {
+    if order.claim.is_some() {
+        return take_again(tx, now, order, fresh);
+    }
+    start_accepting(tx, now, order, fresh)?;
+    Ok(true)
+}
+
+fn take_again(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<bool, Inner> {
+    giveback::capacity(tx, now, order)?;
+    let lines = order::lines(tx, order)?;
+    let claim = supply::capacity::Claim {
+        id: fresh.take()?,
+        holder: order.id.raw(),
+        wants: order::claims(&lines),
+        expires_at: now.plus_s(ACCEPT_S),
+    };
+    let id = claim.id;
+    let again = match supply::capacity::claim(tx, now, claim) {
+        Ok(_) => true,
+        Err(supply::capacity::ClaimError::Store(error)) => return Err(error.into()),
+        Err(_) => false,
+    };
+    if !again {
+        if order.state == OrderState::Placed {
+            order::end(tx, now, order, OrderState::Lapsed, "sold_out")?;
+            tx.sleep(clock::ORDER, order.id.raw())?;
+        }
+        too_late(tx, now, order, "paid_too_late", fresh)?;
+        return Ok(false);
+    }
+    supply::capacity::confirm(tx, now, id).inner("confirming the second claim")?;
+    tx.later("update orders set claim = $2 where id = $1", args![order.id, id])?;
+    start_accepting(tx, now, &Order { claim: Some(id), ..order.clone() }, fresh)?;
+    Ok(true)
+}
+
+/// The money of an order that cannot go on goes back by itself, once.
+fn too_late(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    reason: &'static str,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    tx.later("update orders set rule_met_at = $2 where id = $1", args![order.id, now])?;
+    giveback::money(tx, now, order, order.total, reason, fresh)?;
+    Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
+}
+
+/// The payment rule is met at `now`: the merchant has [`ACCEPT_S`] seconds, or the house accepts.
+pub(crate) fn start_accepting(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    let by = now.plus_s(ACCEPT_S);
+    tx.later(
+        "update orders set state = 'placed', ended_at = null, reason = null, rule_met_at = $2, \
+         accept_by = $3, version = version + 1 where id = $1 and state in ('placed', 'lapsed')",
+        args![order.id, now, by],
+    )?;
+    let total = [("total", Fact::Money(order.total))];
+    emit(tx, now, order, "order.payment_rule_met", Actor::Platform, &total)?;
+    if order.auto_accept {
+        let order = Order { state: OrderState::Placed, rule_met_at: Some(now), ..order.clone() };
+        accept::accept_inner(tx, now, &order, Actor::Platform, fresh)?;
+        return Ok(());
+    }
+    clock::order_at(tx, order.id, by)?;
+    Ok(())
+}
