@@ -174,9 +174,9 @@ impl treasury::Provider for SandboxProvider {
         self.hear(&raw, (self.settings.gateway.clock)()).map_err(|err| match err {
             VerifyError::Header { header } => E::Header(header),
             VerifyError::TooOld { .. } | VerifyError::TooEarly { .. } => E::Time,
-            VerifyError::UnknownKey { .. }
-            | VerifyError::NoKeys(_)
-            | VerifyError::BadSignature => E::Signature,
+            VerifyError::UnknownKey { .. } | VerifyError::NoKeys(_) | VerifyError::BadSignature => {
+                E::Signature
+            }
             VerifyError::Unreadable { field } => E::Unreadable(field),
         })
     }

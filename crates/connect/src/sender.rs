@@ -8,7 +8,7 @@ use base::Timestamp;
 use store::{Db, StoreError};
 use treasury::payment::{ProviderEvent, RecordError};
 use treasury::provider::{EventParts, Provider, ProviderError};
-use treasury::requests::{self, Answered, AnsweredError};
+use treasury::requests::{self, Answered, AnsweredError, Request, RequestKind};
 use treasury::{PostingId, payment};
 
 /// How long a leased request is ours, in seconds: longer than a call may take.
@@ -75,7 +75,7 @@ pub fn run_once(
         ran.sent += 1;
         let (answered, events) = match provider.send(&request) {
             Ok(answer) => (answer.answered, answer.events),
-            Err(err) => (without_answer(&err, request.attempt), Vec::new()),
+            Err(err) => (without_answer(&err, &request), Vec::new()),
         };
         match answered {
             Answered::Accepted { .. } => ran.accepted += 1,
@@ -87,7 +87,7 @@ pub fn run_once(
         ran.events += events.len() as u64;
         let key = request.key.clone();
         // Messages first: they explain a refusal.
-        let told = events.into_iter().map(|it| Told::Event(event(provider, it, ids())));
+        let told = events.into_iter().map(|it| Told::Event(event(provider.name(), it, ids())));
         let answer = Told::Answer { key: request.key, answered, posting: ids() };
         let failed = told.chain([answer]).try_for_each(|it| hear(now, it)).err();
         ran.failed.extend(failed.map(|why| (key, why)));
@@ -96,9 +96,9 @@ pub fn run_once(
 }
 
 /// A message with our numbers.
-pub fn event(provider: &dyn Provider, it: EventParts, posting: PostingId) -> ProviderEvent {
+pub fn event(provider: &str, it: EventParts, posting: PostingId) -> ProviderEvent {
     ProviderEvent {
-        provider: provider.name().to_owned(),
+        provider: provider.to_owned(),
         event_id: it.event_id,
         payment: it.payment,
         reference: it.reference,
@@ -108,15 +108,17 @@ pub fn event(provider: &dyn Provider, it: EventParts, posting: PostingId) -> Pro
     }
 }
 
-/// A try that was not heard is tried again; one that may have been heard, or whose answer doesn't
-/// read, is asked about.
-fn without_answer(err: &ProviderError, attempt: i64) -> Answered {
+/// A try that may have been heard, or whose answer doesn't read, is asked about at once; one that was
+/// not heard, and a question that got no answer, wait longer each time. After that wait the request
+/// itself is sent again, under its own key.
+fn without_answer(err: &ProviderError, request: &Request) -> Answered {
+    let asked = request.kind == RequestKind::Query;
     match err {
-        ProviderError::Unreachable(_) => {
-            let doubled = AGAIN_S << attempt.clamp(1, 10).saturating_sub(1);
+        ProviderError::Lost(_) | ProviderError::Unreadable(_) if !asked => Answered::Lost,
+        ProviderError::Lost(_) | ProviderError::Unreadable(_) | ProviderError::Unreachable(_) => {
+            let doubled = AGAIN_S << (request.attempt.clamp(1, 11) - 1);
             Answered::Busy { after_s: doubled.min(3_600) }
         }
-        ProviderError::Lost(_) | ProviderError::Unreadable(_) => Answered::Lost,
     }
 }
 

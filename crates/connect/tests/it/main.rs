@@ -3,4 +3,5 @@
 
 mod calls;
 mod hearing;
+mod money;
 mod support;
