@@ -157,12 +157,12 @@ pub(crate) fn keep(
     now: Timestamp,
     order: Order,
     it: Fulfilment,
-    (actor, use_no): (Actor, i64),
+    actor: Actor,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let whole = match it.voucher {
         Some(voucher) => {
-            let used = treasury::voucher::use_one(tx, now, voucher, use_no).inner("voucher use")?;
+            let used = treasury::voucher::use_one(tx, now, voucher).inner("voucher use")?;
             let earned =
                 Released { amount: used.value, last: used.left == 0, part_no: used.use_no };
             release(tx, now, &order, &it, earned, fresh)?;

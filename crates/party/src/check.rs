@@ -1,10 +1,9 @@
 //! What must hold in this crate's tables, looked at by `hutong check` on a database at rest.
 
 use base::{Id, Timestamp};
-use store::{Row, StoreError, Tx, args};
+use store::{Row, StoreError, Tx, Violation, args};
 
 use crate::invalid::is_plain;
-use crate::soon::Violation;
 use crate::{LicenceId, LookId, MemberId, PartyId, PlatformRoleId, PremisesId, law};
 use base::civil::Zone;
 use base::hours::Hours;

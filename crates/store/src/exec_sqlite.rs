@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Result, StoreError};
 use crate::house::House;
 use crate::queue::{self, Queue, Verdict, Work};
+use crate::record::Tape;
 use crate::target::Options;
 use crate::tx::Tx;
 
@@ -31,7 +32,19 @@ pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> 
     connection.execute_batch("pragma journal_mode = wal")?;
     connection.pragma_update(None, "synchronous", options.synchronous)?;
     connection.execute_batch("pragma foreign_keys = on")?;
+    if options.sync_at_open {
+        sync_log(&connection)?;
+    }
     Ok(connection)
+}
+
+/// Makes durable what recovery found in the log. A process that was killed between writing a
+/// commit and syncing it leaves a commit that reads well and that a power loss still takes: an
+/// answer that rests on it, as a repeated command's does, must not be given before this.
+pub(crate) fn sync_log(connection: &Connection) -> Result<()> {
+    // Passive: it waits for no reader. Where one stands in the way, another process is alive, and
+    // what that one shows was synced.
+    Ok(connection.query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()))?)
 }
 
 /// Opens the file for a reader, which cannot write.
@@ -105,10 +118,11 @@ impl Writer {
     ) -> Result<()> {
         let started = Instant::now();
         let mut fate = begin(link);
+        let mut tapes = Vec::new();
         let mut next = Some(first);
         while let Some(mut work) = next.take() {
             if fate.is_ok() {
-                fate = self.run_one(link, &mut *work);
+                fate = self.run_one(link, &mut *work, &mut tapes);
             }
             group.push(work);
             let room = group.len() < self.options.group_max
@@ -120,16 +134,26 @@ impl Writer {
         if fate.is_ok() {
             fate = step(link, "commit").map_err(commit_fate);
         }
+        if fate.is_ok() && !tapes.is_empty() {
+            let recorder = &self.house.recorder;
+            recorder.keep(recorder.group(), tapes);
+        }
         if fate.is_err() && !link.is_autocommit() {
             let _ = step(link, "rollback");
         }
         fate
     }
 
-    fn run_one(&self, link: &Connection, work: &mut dyn Work) -> Result<()> {
+    fn run_one(
+        &self,
+        link: &Connection,
+        work: &mut dyn Work,
+        tapes: &mut Vec<(u64, Tape)>,
+    ) -> Result<()> {
         let started = Instant::now();
         step(link, "savepoint command")?;
-        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house));
+        let mut tape = self.house.recorder.tape();
+        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house).taped(tape.as_mut()));
         if link.is_autocommit() {
             return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
         }
@@ -137,6 +161,9 @@ impl Writer {
             step(link, "rollback to command")?;
         }
         step(link, "release command")?;
+        if verdict == Verdict::Keep {
+            tapes.extend(tape.map(|it| (work.tag(), it)));
+        }
         self.house.meter.command(work.name(), started);
         Ok(())
     }

@@ -109,6 +109,8 @@ pub struct Options {
     pub vfs: Option<String>,
     /// Test hook: SQLite's `synchronous`; anything but `full` may lose acknowledged work.
     pub synchronous: &'static str,
+    /// Test hook: SQLite makes durable at opening what a killed process left unsynced in the log.
+    pub sync_at_open: bool,
 }
 
 impl Default for Options {
@@ -125,6 +127,7 @@ impl Default for Options {
             allow_unsafe: false,
             vfs: None,
             synchronous: "full",
+            sync_at_open: true,
         }
     }
 }

@@ -121,7 +121,7 @@ pub fn add(tx: &mut Tx<'_>, now: Timestamp, cmd: AddPremises) -> Result<Premises
     if !insert(tx, now, cmd.organisation, &cmd.place)? {
         return Err(ChangeError::Duplicate);
     }
-    let facts = &[("organisation", crate::soon::Fact::Id(cmd.organisation.raw()))];
+    let facts = &[("organisation", store::Fact::Id(cmd.organisation.raw()))];
     tell(tx, now, "premises.added", cmd.place.id.raw(), cmd.actor, facts)?;
     Ok(new(cmd.organisation, cmd.place))
 }

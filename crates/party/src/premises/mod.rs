@@ -12,7 +12,7 @@ pub use change::{
     AddException, AddPremises, ChangeError, ClosePremises, Place, SetHours, add, add_exception,
     close, set_hours,
 };
-pub use open::{Openness, open_at};
+pub use open::{Openness, holidays, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
 
 use base::civil::Zone;

@@ -1,9 +1,12 @@
 //! Whether premises are open: usual hours, hours of single days, pauses. One query.
 
+use std::sync::LazyLock;
+
 use base::Timestamp;
+use base::calendar::Calendar;
 use base::civil::{self, CivilDate, Zone};
 use base::geo::Point;
-use base::hours::{Hours, Place, State};
+use base::hours::{Holidays, Hours, Place, State};
 use store::{Row, StoreError, Tx, args};
 
 use super::{Pause, PauseReason};
@@ -44,6 +47,7 @@ impl Openness {
 struct Facts {
     zone: Zone,
     point: Point,
+    profile: String,
     hours: Option<String>,
     closed: bool,
     pause: Option<Pause>,
@@ -63,7 +67,7 @@ pub fn open_at(
     at: Timestamp,
 ) -> Result<Openness, StoreError> {
     let sql = "select s.zone, s.lat_e7, s.lon_e7, s.hours, s.hours_parsed, s.state,
-            z.from_at, z.until_at, z.reason, e.day, e.hours
+            z.from_at, z.until_at, z.reason, e.day, e.hours, s.profile
         from premises s
         left join pause z on z.premises = s.id and z.resumed_at is null
         left join premises_exception e on e.premises = s.id and e.day >= $2
@@ -87,6 +91,7 @@ fn facts(row: &Row<'_>) -> Result<Facts, StoreError> {
     Ok(Facts {
         zone: row.get(0)?,
         point: Point { lat_e7: row.get(1)?, lon_e7: row.get(2)? },
+        profile: row.get(11)?,
         hours: if row.get(4)? { hours } else { None },
         closed: row.get::<String>(5)? == "closed",
         pause,
@@ -114,7 +119,9 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
         Hours::parse(&day_rule(*day, hours)).ok().map(|hours| (*day, hours))
     };
     let days = days.iter().filter_map(parsed).collect();
-    let times = Timetable { usual, days, zone: &facts.zone, point: facts.point };
+    let holidays = holidays(&facts.profile);
+    let place = Place { zone: &facts.zone, point: Some(facts.point), holidays };
+    let times = Timetable { usual, days, place };
     match times.state(at) {
         State::Unknown => Openness::Unknown,
         State::Open => Openness::Open { until: times.first(at, |it| it != State::Open) },
@@ -122,18 +129,25 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
     }
 }
 
+/// The holidays of the law that holds at a place, for `PH` in its hours; `None`: not known, and no
+/// day is one.
+pub fn holidays(profile: &str) -> Option<&'static Holidays> {
+    static MAINLAND: LazyLock<Holidays> =
+        LazyLock::new(|| Holidays::new(Calendar::mainland().days_off(), None));
+    (profile == "cn").then(|| &*MAINLAND)
+}
+
 /// The usual hours and those of single days. Hours belong to the day on which they begin: a day
 /// off does not cut the night before, and its own night is off too.
 struct Timetable<'a> {
     usual: Hours,
     days: Vec<(CivilDate, Hours)>,
-    zone: &'a Zone,
-    point: Point,
+    place: Place<'a>,
 }
 
 impl Timetable<'_> {
     fn state(&self, at: Timestamp) -> State {
-        let today = civil::date_in(at, self.zone);
+        let today = civil::date_in(at, self.place.zone);
         let special = |day: CivilDate| self.days.iter().find(|it| it.0 == day).map(|it| &it.1);
         let night = || self.is_usual_night(today, at);
         match (special(today.plus_days(-1)), special(today)) {
@@ -147,14 +161,14 @@ impl Timetable<'_> {
     }
 
     fn read(&self, hours: &Hours, at: Timestamp) -> State {
-        hours.state(at, Place { zone: self.zone, point: Some(self.point), holidays: None })
+        hours.state(at, self.place)
     }
 
     /// Whether an instant lies in the usual hours that began on the day before.
     fn is_usual_night(&self, today: CivilDate, at: Timestamp) -> bool {
-        let midnight = civil::start_of_day(today, self.zone);
+        let midnight = civil::start_of_day(today, self.place.zone);
         let over = [midnight.plus_s(-1), midnight];
-        let ends = self.usual.next_change(midnight, self.zone, self.point);
+        let ends = self.usual.change(midnight, self.place);
         over.into_iter().all(|it| self.read(&self.usual, it) == State::Open)
             && ends.is_some_and(|end| at < end && end <= midnight.plus_s(NIGHT_ENDS_S))
     }
@@ -167,9 +181,10 @@ impl Timetable<'_> {
 
     /// The next instant at which the state may change.
     fn change(&self, at: Timestamp) -> Option<Timestamp> {
-        let next = |hours: &Hours| hours.next_change(at, self.zone, self.point);
+        let next = |hours: &Hours| hours.change(at, self.place);
         let borders = self.days.iter().flat_map(|(day, hours)| {
-            let midnights = [*day, day.plus_days(1)].map(|it| civil::start_of_day(it, self.zone));
+            let midnights =
+                [*day, day.plus_days(1)].map(|it| civil::start_of_day(it, self.place.zone));
             midnights.into_iter().filter(|&it| at < it).chain(next(hours))
         });
         borders.chain(next(&self.usual)).min()

@@ -51,6 +51,22 @@ fn premises_are_open_and_closed_by_their_hours_in_their_zone() {
 }
 
 #[test]
+fn a_public_holiday_is_one_where_its_law_holds() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        hours(db, Some("10:00-20:00; PH off"));
+        let opens = Openness::Closed { opens: Some(at("2026-10-08 10:00")) };
+        assert_eq!(asked(db, "2026-10-03 12:00"), opens, "the national days of 2026");
+        assert!(asked(db, "2026-10-08 12:00").is_open());
+        let elsewhere = |tx: &mut store::Tx<'_>| {
+            tx.exec("update premises set profile = 'none' where id = 3", &[])
+        };
+        done(db, elsewhere);
+        assert!(asked(db, "2026-10-03 12:00").is_open());
+    });
+}
+
+#[test]
 fn hours_that_do_not_parse_are_kept_and_never_judged() {
     each(|db, _| {
         shop(db, 1, 2, 3);
@@ -180,5 +196,25 @@ fn a_merchant_who_signs_up_is_open_for_business_at_once() {
         assert_eq!(near.iter().map(|it| it.id).collect::<Vec<_>>(), [id(3)]);
         let again = told(db, move |tx| sign_up(tx, NOW, copy.clone()));
         assert_eq!(again.expect_err("once"), format!("id: {} is taken", party(2)));
+    });
+}
+
+#[test]
+fn a_social_credit_code_belongs_to_one_organisation_however_it_is_written() {
+    each(|db, _| {
+        for raw in [1, 4] {
+            person(db, raw);
+        }
+        let sign = |owner: i64, raw: i64, uscc: &str| {
+            let mut cmd = signing_up(owner, raw, raw + 1);
+            cmd.organisation.uscc = Some(uscc.to_owned());
+            told(db, move |tx| sign_up(tx, NOW, cmd.clone()))
+        };
+        let made = sign(1, 2, "91350100M000100Y43").expect("the standard's example");
+        assert_eq!(made.organisation.uscc.as_deref(), Some("91350100M000100Y43"));
+        let refused = sign(4, 5, "91350100m000100y43").expect_err("taken");
+        assert_eq!(refused, format!("uscc: {} has this code", party(2)));
+        let found = done(db, |tx| party::organisation::by_uscc(tx, "91350100M000100Y43"));
+        assert_eq!(found.map(|it| it.id), Some(party(2)));
     });
 }

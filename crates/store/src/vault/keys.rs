@@ -10,7 +10,7 @@ use super::cipher::Secret;
 use super::{Class, VaultError};
 use crate::error::{Result, StoreError};
 use crate::target::{Options, Target};
-use crate::{Engine, Tx, args, files, migrate, pg};
+use crate::{Engine, Tx, args, exec_sqlite, files, migrate, pg};
 
 /// Where the keys lie.
 #[derive(Clone, Debug)]
@@ -121,6 +121,11 @@ impl Keys {
                 // Two nodes that start at once may both make the tables; the loser looks again.
                 Err(StoreError::Constraint(text)) => return Err(StoreError::Retry(text)),
                 other => other?,
+            }
+            if let Link::Sqlite(connection) = &fresh {
+                // A key that a killed process wrote and did not sync reads well; it must not seal
+                // anything before it is durable.
+                exec_sqlite::sync_log(connection)?;
             }
             *link = Some(fresh);
         }

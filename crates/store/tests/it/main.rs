@@ -3,13 +3,14 @@
 
 mod backup;
 mod blobs;
-
 mod events;
 mod exec;
 mod jobs;
 mod migrate;
 mod node;
 mod once;
+mod power_loss;
+mod record;
 mod texts;
 mod vault;
 

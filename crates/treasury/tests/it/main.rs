@@ -1,4 +1,5 @@
 //! The treasury on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
 mod flow;
 mod world;
