@@ -23,6 +23,7 @@ pub(crate) fn audit(tx: &mut Tx<'_>, now: Timestamp) -> store::Result<Vec<Violat
     let mut found = store::check(tx)?;
     found.extend(party::check(tx, now)?);
     found.extend(supply::check(tx, now)?);
+    found.extend(treasury::check(tx, now)?);
     found.extend(deal::check(tx, now)?);
     Ok(found)
 }
