@@ -58,7 +58,7 @@ pub fn write(prefix: &str, raw: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     write!(f, "{prefix}_{}", std::str::from_utf8(&text).expect("the alphabet is ASCII"))
 }
 
-/// Reads what [`write`] wrote; forgiving as Crockford asks: any case, `O` for 0, `I` and `L` for 1.
+/// Reads what [`write()`] wrote; forgiving as Crockford asks: any case, `O` for 0, `I` and `L` for 1.
 pub fn parse(prefix: &'static str, text: &str) -> Result<i64, IdError> {
     let digits = text
         .strip_prefix(prefix)

@@ -1,6 +1,7 @@
 //! Floor 0: the words that every floor shares. Nothing here does I/O, reads a clock or draws a
 //! random number.
 
+pub mod calendar;
 pub mod civil;
 pub mod codes;
 pub mod fold;

@@ -25,9 +25,10 @@ impl Timestamp {
     pub const fn plus_s(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
-    /// Whole seconds from `earlier` to this instant, rounded down.
+    /// Whole seconds from `earlier` to this instant, rounded down; negative when it is later.
     pub const fn since_s(self, earlier: Self) -> i64 {
-        (self.0 - earlier.0).div_euclid(1_000_000)
+        // In 128 bits, where no two instants are too far apart; in seconds every distance fits.
+        (self.0 as i128 - earlier.0 as i128).div_euclid(1_000_000) as i64
     }
 }
 
@@ -53,5 +54,22 @@ impl fmt::Display for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_at_the_ends_of_time_are_held_there() {
+        let (first, last) = (Timestamp::from_micros(i64::MIN), Timestamp::from_micros(i64::MAX));
+        assert_eq!(last.plus_s(1), last);
+        assert_eq!(first.plus_s(i64::MIN), first);
+        assert_eq!(last.since_s(first), 18_446_744_073_709);
+        assert_eq!(first.since_s(last), -18_446_744_073_710);
+        assert_eq!(Timestamp::from_micros(-1).since_s(Timestamp::from_micros(0)), -1);
+        assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00Z");
+        assert!(last.to_string().ends_with("µs"));
     }
 }

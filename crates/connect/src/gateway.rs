@@ -61,7 +61,13 @@ pub struct Problem {
 /// Why a call gave no good answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No answer came, or one that says that the gateway itself failed (5xx, 429). What was asked may
+    /// Nobody took the request, so nothing happened there: send it again later.
+    #[error("the gateway is not to be reached: {why}")]
+    NotSent {
+        /// What was seen.
+        why: String,
+    },
+    /// No answer came, or one that says that the gateway itself failed (5xx). What was asked may
     /// have happened: send it again under the same key, or ask.
     #[error("no answer from the gateway: {why}")]
     Unreachable {
@@ -240,7 +246,7 @@ impl Gateway {
                 request.body(body.to_owned()).map_err(|err| unreachable(err.to_string()))?;
             self.agent.run(request)
         };
-        let mut answer = answered.map_err(|err| unreachable(err.to_string()))?;
+        let mut answer = answered.map_err(|err| no_answer(&err))?;
         let status = answer.status().as_u16();
         let bytes = answer
             .body_mut()
@@ -250,7 +256,7 @@ impl Gateway {
             .map_err(|err| unreachable(err.to_string()))?;
         match status {
             200..=299 => Ok(bytes),
-            429 => Err(unreachable("429, too many requests".to_owned())),
+            429 => Err(CallError::NotSent { why: "429, too many requests".to_owned() }),
             400..=499 => Err(CallError::Refused { status, problem: wire::problem(&bytes) }),
             _ => Err(unreachable(format!("status {status}"))),
         }
@@ -263,4 +269,18 @@ impl Gateway {
         mac.update(body.as_bytes());
         B64.encode(mac.finalize().into_bytes())
     }
+}
+
+/// Whether a request that brought no answer may have been heard.
+fn no_answer(err: &ureq::Error) -> CallError {
+    let why = err.to_string();
+    let not_sent = match err {
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+        ureq::Error::Timeout(it) => {
+            matches!(it, ureq::Timeout::Resolve | ureq::Timeout::Connect)
+        }
+        ureq::Error::Io(it) => it.kind() == std::io::ErrorKind::ConnectionRefused,
+        _ => false,
+    };
+    if not_sent { CallError::NotSent { why } } else { CallError::Unreachable { why } }
 }

@@ -9,12 +9,17 @@
 //!   is on the disk; until then the institution tries again.
 //! * No call is made inside a transaction.
 
+pub mod callback;
 pub mod gateway;
 pub mod listener;
+pub mod provider;
+pub mod reconcile;
+pub mod sender;
 pub mod settlement;
 pub mod verify;
 pub mod wire;
 
 pub use gateway::{CallError, Gateway, GatewaySettings, Problem};
 pub use listener::{Listener, Outcome, RawCallback};
+pub use provider::{ProviderSettings, SandboxProvider};
 pub use verify::{Verifier, VerifyError};

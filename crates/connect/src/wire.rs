@@ -26,6 +26,8 @@ pub struct PaymentView {
     pub voided_minor: i64,
     /// See above.
     pub refunded_minor: i64,
+    /// Our references of the captures, voids and refunds that it took, oldest first.
+    pub operations: Vec<String>,
     /// All that happened, oldest first, in the words of the call-backs.
     pub events: Vec<WireEvent>,
 }
@@ -85,6 +87,7 @@ pub(crate) fn json(bytes: &[u8]) -> Result<Value, CallError> {
 /// The payment in an answer.
 pub(crate) fn payment(it: &Value) -> Result<PaymentView, CallError> {
     let events = it["events"].as_array().ok_or_else(|| missing("events"))?;
+    let operations = it["operations"].as_array().ok_or_else(|| missing("operations"))?;
     Ok(PaymentView {
         id: text(it, "id")?,
         merchant_ref: text(it, "merchant_ref")?,
@@ -95,6 +98,10 @@ pub(crate) fn payment(it: &Value) -> Result<PaymentView, CallError> {
         captured_minor: number(it, "captured_minor")?,
         voided_minor: number(it, "voided_minor")?,
         refunded_minor: number(it, "refunded_minor")?,
+        operations: operations
+            .iter()
+            .map(|it| text(it, "merchant_ref"))
+            .collect::<Result<_, _>>()?,
         events: events.iter().map(event).collect::<Result<_, _>>()?,
     })
 }

@@ -187,8 +187,7 @@ pub(crate) fn prepare(
     let packing = packing(basket, &lines, currency)?;
     let tip = Money::new(basket.tip_minor, currency);
     let quote = quote::quote(&priced, discount.as_ref().map(Discount::reduction), packing, tip)?;
-    let commission =
-        treasury::commission::rate_for(tx, merchant, treasury::day::business_day(now))?;
+    let commission = treasury::commission::rate_for(tx, merchant, now)?;
     let wants = order::joined(lines.iter().flat_map(|it| it.wants.clone()).collect());
     let terms = gentlest(&lines);
     Ok(Prepared { quote, wants, wanted_at, merchant, commission, terms, discount, lines })

@@ -164,7 +164,6 @@ fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelErr
     let mut voucher_unused = Money::zero(order.total.currency);
     for voucher in fulfilments.iter().filter_map(|it| it.voucher) {
         let unused = treasury::voucher::unused_value(tx, voucher).inner("reading the voucher")?;
-        let unused = unused.unwrap_or(Money::zero(voucher_unused.currency));
         voucher_unused = voucher_unused.plus(unused).map_err(Inner::from)?;
     }
     Ok(Case { order, lines, fulfilments, voucher_unused })

@@ -106,7 +106,7 @@ pub(crate) fn voucher(
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let cmd = RefundUnused { voucher, refund: fresh.take()?, posting: fresh.take()?, reason };
-    match treasury::voucher::refund_unused(tx, now, cmd) {
+    match treasury::voucher::give_back_unused(tx, now, cmd) {
         Ok(_) | Err(RefundUnusedError::Refunded) => Ok(()),
         Err(error) => Err(error).inner("closing the voucher"),
     }

@@ -364,8 +364,7 @@ fn take(tx: &mut Tx<'_>, now: Timestamp, it: Standing, cmd: &Redeem) -> Result<(
         },
     )?;
     let mut fresh = cmd.fresh.clone();
-    let use_no = it.pass.used + 1;
-    fulfilment::keep(tx, now, it.order, it.fulfilment, (cmd.clerk, use_no), &mut fresh)
+    fulfilment::keep(tx, now, it.order, it.fulfilment, cmd.clerk, &mut fresh)
 }
 
 /// A scan that a till made without a network, told later.

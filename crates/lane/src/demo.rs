@@ -6,6 +6,10 @@
 //! offers in a business, variants in an offer), every named option group and resource exists,
 //! prices are above zero, appointments fill whole cells of their resource's grid, check digits hold.
 
+use base::civil::{CivilDate, Zone};
+use base::codes::{DivisionCode, Gtin, Uscc};
+use base::geo::Point;
+use base::hours::Hours;
 use base::{Currency, Money};
 
 use crate::category::Category;
@@ -30,9 +34,9 @@ pub struct Lane {
     /// City and district, the head of every address.
     pub district: Text,
     /// GB/T 2260 code of the district.
-    pub division: String,
-    /// IANA zone of every place in the lane.
-    pub zone: String,
+    pub division: DivisionCode,
+    /// The zone of every place in the lane.
+    pub zone: Zone,
     /// The currency of every price.
     pub currency: Currency,
     /// People who bought here before; invented names.
@@ -56,16 +60,14 @@ pub struct Business {
     pub house: u32,
     /// The address: district, lane, number.
     pub address: Text,
-    /// Latitude in WGS 84, 10⁻⁷ degrees.
-    pub lat_e7: i64,
-    /// Longitude in WGS 84, 10⁻⁷ degrees.
-    pub lon_e7: i64,
-    /// Opening hours in the OSM syntax.
-    pub hours: String,
+    /// Where it is, in WGS 84.
+    pub point: Point,
+    /// Opening hours.
+    pub hours: Hours,
     /// The registered name.
     pub legal_name: String,
     /// Unified social credit code (GB 32100), check characters right, holder invented.
-    pub uscc: String,
+    pub uscc: Uscc,
     /// Licences; the first is the business licence.
     pub licences: Vec<Licence>,
     /// The people who work here; the first is the owner.
@@ -91,6 +93,34 @@ base::plain_enum! {
     }
 }
 
+impl LicenceKind {
+    /// The office that issues it in the lane's district: Chinese, English.
+    pub const fn issuer(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Business
+            | Self::FoodSales
+            | Self::Catering
+            | Self::Canteen
+            | Self::MedicalDevices
+            | Self::Medicines => {
+                ("北京市东城区市场监督管理局", "Dongcheng Market Regulation Bureau, Beijing")
+            }
+            Self::MedicalPractice | Self::PublicHealth => {
+                ("北京市东城区卫生健康委员会", "Dongcheng Health Commission, Beijing")
+            }
+            Self::AnimalPractice => {
+                ("北京市东城区农业农村局", "Dongcheng Agriculture Bureau, Beijing")
+            }
+            Self::SpecialTrade => {
+                ("北京市公安局东城分局", "Dongcheng Public Security Branch, Beijing")
+            }
+            Self::Publications => {
+                ("北京市东城区新闻出版局", "Dongcheng Press and Publication Bureau, Beijing")
+            }
+        }
+    }
+}
+
 /// A licence with its term.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Licence {
@@ -98,10 +128,10 @@ pub struct Licence {
     pub kind: LicenceKind,
     /// Its number; of food licences `JY`, 13 digits and an ISO 7064 MOD 11,10 check digit.
     pub number: String,
-    /// First day, ISO 8601.
-    pub valid_from: String,
-    /// Day from which it is no longer valid, ISO 8601; none for an open term.
-    pub valid_to: Option<String>,
+    /// The first valid day.
+    pub valid_from: CivilDate,
+    /// The last valid day; none for an open term.
+    pub valid_until: Option<CivilDate>,
 }
 
 base::plain_enum! {
@@ -161,7 +191,7 @@ pub struct Offer {
     /// Minutes from acceptance until it is ready; zero for vouchers and appointments.
     pub lead_min: u32,
     /// The article number of goods: GTIN-13 in the range for numbers inside a shop (GS1 prefix 21).
-    pub gtin: Option<String>,
+    pub gtin: Option<Gtin>,
     /// Of vouchers: uses and days.
     pub voucher: Option<VoucherTerms>,
     /// Of appointments: which resource and how long.
@@ -288,6 +318,14 @@ pub enum LaneError {
         /// What stands there.
         word: String,
     },
+    /// A code, a day, a zone, a point or hours that cannot be.
+    #[error("{at}: {why}")]
+    Value {
+        /// The business.
+        at: String,
+        /// What is wrong and what would be right.
+        why: String,
+    },
     /// A rule of the lane is broken.
     #[error("{at}: {rule}")]
     Rule {
@@ -345,11 +383,9 @@ mod tests {
     #[test]
     fn the_lane_is_one_street_of_about_600_metres() {
         let lane = Lane::demo().unwrap();
-        let lon = |it: &Business| it.lon_e7;
-        let west = lane.businesses.iter().map(lon).min().unwrap();
-        let east = lane.businesses.iter().map(lon).max().unwrap();
-        // At 39.94° north a metre is 117.2 units of 10⁻⁷ degrees of longitude.
-        let metres = (east - west) * 10 / 1_172;
+        let west = lane.businesses.iter().map(|it| it.point).min_by_key(|it| it.lon_e7).unwrap();
+        let east = lane.businesses.iter().map(|it| it.point).max_by_key(|it| it.lon_e7).unwrap();
+        let metres = west.distance_m(east);
         assert!((550..=650).contains(&metres), "{metres}");
         let houses: Vec<u32> = lane.businesses.iter().map(|it| it.house).collect();
         assert!(houses.windows(2).all(|it| it[0] < it[1]));
@@ -360,8 +396,18 @@ mod tests {
         for it in Lane::demo().unwrap().businesses {
             assert_eq!(it.staff[0].role, StaffRole::Owner, "{}", it.key);
             assert_eq!(it.licences[0].kind, LicenceKind::Business, "{}", it.key);
-            assert_eq!(it.licences[0].number, it.uscc, "{}", it.key);
-            assert!(it.uscc[2..].starts_with("110101HUTNG"), "{}", it.key);
+            assert_eq!(it.licences[0].number, it.uscc.as_str(), "{}", it.key);
+            assert!(it.uscc.organisation().starts_with("HUTNG"), "{}", it.key);
+            assert!(it.uscc.warnings().is_empty(), "{}: {:?}", it.key, it.uscc.warnings());
+        }
+    }
+
+    #[test]
+    fn licences_end_after_they_begin_and_the_district_is_a_real_one() {
+        let lane = Lane::demo().unwrap();
+        assert!(lane.division.is_known());
+        for it in lane.businesses.iter().flat_map(|it| &it.licences) {
+            assert!(it.valid_until.is_none_or(|until| it.valid_from < until), "{}", it.number);
         }
     }
 

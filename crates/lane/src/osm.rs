@@ -8,13 +8,17 @@
 use std::collections::HashSet;
 use std::io::Read;
 
+use base::civil::Zone;
+use base::geo::Point;
 use serde_json::{Map, Value};
 
 use crate::category::Category;
 use crate::features::{Features, Unreadable};
 use crate::places::{CATEGORY, ZONE};
-use crate::{decimal, tags, zone};
+use crate::{tags, zone};
 
+/// How the map's source is named wherever its places are shown (its licence asks for it).
+pub const ATTRIBUTION: &str = "© OpenStreetMap contributors, ODbL 1.0";
 /// The longest name, in characters; a longer one is a mistake of the map.
 pub const NAME_CHARS_MAX: usize = 200;
 /// The longest value that the map allows; longer hours or addresses are not taken.
@@ -37,12 +41,10 @@ pub struct Place {
     pub hours: Option<String>,
     /// The address, as far as the map has it.
     pub address: Address,
-    /// Latitude in WGS 84, 10⁻⁷ degrees.
-    pub lat_e7: i64,
-    /// Longitude in WGS 84, 10⁻⁷ degrees.
-    pub lon_e7: i64,
-    /// IANA zone.
-    pub zone: String,
+    /// Where it is, in WGS 84.
+    pub point: Point,
+    /// Its time zone.
+    pub zone: Zone,
 }
 
 /// The parts of an address; each may be missing.
@@ -147,8 +149,7 @@ impl Reason {
 }
 
 /// Reads a `FeatureCollection`. `zone` names the zone of places for which none is known.
-pub fn read<R: Read>(reader: R, zone: Option<&str>) -> Places<R> {
-    let zone = zone.map(str::to_owned);
+pub fn read<R: Read>(reader: R, zone: Option<Zone>) -> Places<R> {
     Places { features: Features::new(reader), seen: HashSet::new(), number: 0, zone }
 }
 
@@ -158,7 +159,7 @@ pub struct Places<R> {
     features: Features<R>,
     seen: HashSet<String>,
     number: u64,
-    zone: Option<String>,
+    zone: Option<Zone>,
 }
 
 impl<R: Read> Iterator for Places<R> {
@@ -187,29 +188,29 @@ impl<R> Places<R> {
         if !self.seen.insert(key.clone()) {
             return Err(Reason::DuplicateId);
         }
-        let (lat_e7, lon_e7) = point(feature)?;
+        let point = point(feature)?;
         let name = text(properties, "name").ok_or(Reason::NoName)?;
         if name.chars().count() > NAME_CHARS_MAX {
             return Err(Reason::LongName);
         }
         let category = category(properties)?;
         let address = address(properties);
-        let zone = self.zone(properties, (lat_e7, lon_e7), address.country.as_deref())?;
+        let zone = self.zone(properties, point, address.country.as_deref())?;
         let (names, cuisine) = (names(properties), value(properties, "cuisine"));
         let hours = value(properties, "opening_hours");
-        Ok(Place { key, name, names, category, cuisine, hours, address, lat_e7, lon_e7, zone })
+        Ok(Place { key, name, names, category, cuisine, hours, address, point, zone })
     }
 
     /// The zone that our own export wrote, or that of country and point, or the one that was given.
     fn zone(
         &self,
         properties: &Map<String, Value>,
-        (lat_e7, lon_e7): (i64, i64),
+        point: Point,
         country: Option<&str>,
-    ) -> Result<String, Reason> {
-        let known = || zone::zone_of(lat_e7, lon_e7, country).map(str::to_owned);
-        let zone = value(properties, ZONE).or_else(known).or_else(|| self.zone.clone());
-        zone.ok_or(Reason::NoZone)
+    ) -> Result<Zone, Reason> {
+        let written = value(properties, ZONE).and_then(|it| it.parse().ok());
+        let known = || zone::zone_of(point, country);
+        written.or_else(known).or_else(|| self.zone.clone()).ok_or(Reason::NoZone)
     }
 }
 
@@ -240,25 +241,21 @@ fn key_of(feature: &Value) -> Option<String> {
     Some(format!("{kind}/{id}"))
 }
 
-fn point(feature: &Value) -> Result<(i64, i64), Reason> {
+fn point(feature: &Value) -> Result<Point, Reason> {
     let geometry = feature.get("geometry");
     let kind = geometry.and_then(|it| it.get("type")).and_then(Value::as_str);
     if kind != Some("Point") {
         return Err(Reason::NotAPoint(kind.unwrap_or("nothing").chars().take(20).collect()));
     }
     let pair = geometry.and_then(|it| it.get("coordinates")).and_then(Value::as_array);
-    let pair = pair.filter(|it| it.len() >= 2).ok_or(Reason::BadCoordinates)?;
-    let (lon, lat) = (e7(&pair[0], 180), e7(&pair[1], 90));
+    let degree = |at: usize| pair.and_then(|it| it.get(at)).and_then(Value::as_f64);
+    let (lon, lat) = degree(0).zip(degree(1)).ok_or(Reason::BadCoordinates)?;
+    let point = Point::from_degrees(lat, lon).map_err(|_| Reason::BadCoordinates)?;
     // 0, 0 lies in the sea; it is what software writes when it knows nothing.
-    let known = lat.zip(lon).filter(|it| *it != (0, 0));
-    known.ok_or(Reason::BadCoordinates)
-}
-
-/// Degrees to 10⁻⁷ degrees, rounded in the text; `None` beyond `max` degrees.
-fn e7(value: &Value, max: i64) -> Option<i64> {
-    let degrees = value.as_f64().filter(|it| it.is_finite())?;
-    let scaled = decimal::scaled(&format!("{degrees:.7}"), 7)?;
-    (scaled.abs() <= max * 10_000_000).then_some(scaled)
+    if (point.lat_e7, point.lon_e7) == (0, 0) {
+        return Err(Reason::BadCoordinates);
+    }
+    Ok(point)
 }
 
 fn category(properties: &Map<String, Value>) -> Result<Category, Reason> {

@@ -46,7 +46,7 @@ pub fn write_geojson<'a, W: Write>(
     let mut many = 0;
     for place in places {
         let comma = if many == 0 { "" } else { "," };
-        let (lon, lat) = (degrees(place.lon_e7), degrees(place.lat_e7));
+        let (lon, lat) = (degrees(place.point.lon_e7), degrees(place.point.lat_e7));
         write!(
             writer,
             "{comma}\n{{\"type\":\"Feature\",\"id\":{},\"geometry\":{{\"type\":\"Point\",\
@@ -68,7 +68,7 @@ pub fn write_csv<'a, W: Write>(
 ) -> std::io::Result<u64> {
     let mut sheet = Sheet::new(writer, &COLUMNS)?;
     for it in places {
-        let (lat, lon) = (degrees(it.lat_e7), degrees(it.lon_e7));
+        let (lat, lon) = (degrees(it.point.lat_e7), degrees(it.point.lon_e7));
         let or_empty = |it: &'a Option<String>| it.as_deref().unwrap_or_default();
         sheet.row(&[
             &it.key,
@@ -83,7 +83,7 @@ pub fn write_csv<'a, W: Write>(
             or_empty(&it.address.country),
             &lat,
             &lon,
-            &it.zone,
+            it.zone.name(),
         ])?;
     }
     sheet.finish()
@@ -94,7 +94,7 @@ fn properties(place: &Place) -> String {
     let own = [
         ("name", Some(place.name.as_str())),
         (CATEGORY, Some(place.category.code())),
-        (ZONE, Some(&place.zone)),
+        (ZONE, Some(place.zone.name())),
         ("cuisine", place.cuisine.as_deref()),
         ("opening_hours", place.hours.as_deref()),
         ("addr:street", address.street.as_deref()),

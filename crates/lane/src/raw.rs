@@ -2,6 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use base::civil::CivilDate;
+use base::geo::Point;
+use base::hours::Hours;
 use base::{Currency, Money};
 use serde::Deserialize;
 
@@ -60,7 +63,7 @@ struct RawLicence {
     kind: String,
     number: String,
     valid_from: String,
-    valid_to: Option<String>,
+    valid_until: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +75,7 @@ struct RawStaff {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawResource {
+pub(crate) struct RawResource {
     key: String,
     title: Text,
     grid_min: u32,
@@ -81,7 +84,7 @@ struct RawResource {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawOffer {
+pub(crate) struct RawOffer {
     key: String,
     kind: String,
     title: Text,
@@ -125,13 +128,9 @@ struct RawChoice {
 /// Reads all files and checks what one file cannot check alone.
 pub(crate) fn lane() -> Result<Lane, LaneError> {
     let head: RawLane = json("lane.json", LANE)?;
-    let currency: Currency = head.currency.parse().map_err(|_| LaneError::Word {
-        at: "lane.json".to_owned(),
-        what: "currency",
-        word: head.currency.clone(),
-    })?;
+    let currency: Currency = value(head.currency.parse(), "lane.json")?;
     let groups = groups(currency)?;
-    let mut shelf = Shelf { currency, groups: &groups, district: &head.district, lane: &head.name };
+    let shelf = Shelf { currency, groups: &groups, district: &head.district, lane: &head.name };
     let mut businesses = Vec::new();
     for (file, text) in BUSINESSES {
         let raws: Vec<RawBusiness> = json(file, text)?;
@@ -142,21 +141,23 @@ pub(crate) fn lane() -> Result<Lane, LaneError> {
     businesses.sort_by_key(|it| it.house);
     unique(businesses.iter().map(|it| it.key.as_str()), "lane", "two businesses have one key")?;
     unique(businesses.iter().map(|it| it.uscc.as_str()), "lane", "two businesses have one code")?;
-    let gtins = businesses.iter().flat_map(|it| &it.offers).filter_map(|it| it.gtin.as_deref());
+    let gtins = businesses.iter().flat_map(|it| &it.offers).filter_map(|it| it.gtin.as_ref());
+    let gtins = gtins.map(|it| it.as_str());
     unique(gtins, "lane", "two offers have one article number")?;
     Ok(Lane {
         name: head.name,
         about: head.about,
         district: head.district,
-        division: head.division,
-        zone: head.zone,
+        division: value(head.division.parse(), "lane.json")?,
+        zone: value(head.zone.parse(), "lane.json")?,
         currency,
         customers: head.customers,
         businesses,
     })
 }
 
-fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
+/// The option groups that offers name.
+pub(crate) fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
     let raws: Vec<RawGroup> = json("groups.json", GROUPS)?;
     let mut groups = HashMap::new();
     for raw in raws {
@@ -176,15 +177,15 @@ fn groups(currency: Currency) -> Result<HashMap<String, Group>, LaneError> {
 }
 
 /// What every business is read against.
-struct Shelf<'a> {
-    currency: Currency,
-    groups: &'a HashMap<String, Group>,
-    district: &'a Text,
-    lane: &'a Text,
+pub(crate) struct Shelf<'a> {
+    pub(crate) currency: Currency,
+    pub(crate) groups: &'a HashMap<String, Group>,
+    pub(crate) district: &'a Text,
+    pub(crate) lane: &'a Text,
 }
 
 impl Shelf<'_> {
-    fn business(&mut self, raw: RawBusiness) -> Result<Business, LaneError> {
+    fn business(&self, raw: RawBusiness) -> Result<Business, LaneError> {
         let at = raw.key.clone();
         let dish = raw
             .dish_fulfilments
@@ -217,18 +218,17 @@ impl Shelf<'_> {
             about: raw.about,
             house: raw.house,
             address,
-            lat_e7: raw.lat_e7,
-            lon_e7: raw.lon_e7,
-            hours: raw.hours,
+            point: value(Point::new(raw.lat_e7, raw.lon_e7), &at)?,
+            hours: value(Hours::parse(&raw.hours), &at)?,
             legal_name: raw.legal_name,
-            uscc: raw.uscc,
+            uscc: value(raw.uscc.parse(), &at)?,
             tax_ppm: raw.tax_ppm,
             resources,
             offers,
         })
     }
 
-    fn offer(
+    pub(crate) fn offer(
         &self,
         raw: RawOffer,
         shop: &str,
@@ -275,7 +275,7 @@ impl Shelf<'_> {
             groups,
             fulfilments,
             lead_min: raw.lead_min,
-            gtin: raw.gtin,
+            gtin: raw.gtin.map(|it| value(it.parse(), &at)).transpose()?,
             voucher: raw.voucher,
             appointment: raw.appointment,
             terms: Terms::of(kind),
@@ -283,13 +283,15 @@ impl Shelf<'_> {
     }
 }
 
-fn resource(raw: RawResource) -> Resource {
+pub(crate) fn resource(raw: RawResource) -> Resource {
     Resource { key: raw.key, title: raw.title, grid_min: raw.grid_min, seats: raw.seats }
 }
 
 fn licence(raw: RawLicence, at: &str) -> Result<Licence, LaneError> {
     let kind = word(LicenceKind::from_code(&raw.kind), at, "kind of licence", &raw.kind)?;
-    Ok(Licence { kind, number: raw.number, valid_from: raw.valid_from, valid_to: raw.valid_to })
+    let day = |it: String| value(it.parse::<CivilDate>(), at);
+    let valid_until = raw.valid_until.map(day).transpose()?;
+    Ok(Licence { kind, number: raw.number, valid_from: day(raw.valid_from)?, valid_until })
 }
 
 fn staff(raw: RawStaff, at: &str) -> Result<Staff, LaneError> {
@@ -306,7 +308,16 @@ pub(crate) fn json<'a, T: Deserialize<'a>>(
     serde_json::from_str(text).map_err(|source| LaneError::Json { file, source })
 }
 
-fn word<T>(found: Option<T>, at: &str, what: &'static str, word: &str) -> Result<T, LaneError> {
+fn value<T, E: std::fmt::Display>(read: Result<T, E>, at: &str) -> Result<T, LaneError> {
+    read.map_err(|why| LaneError::Value { at: at.to_owned(), why: why.to_string() })
+}
+
+pub(crate) fn word<T>(
+    found: Option<T>,
+    at: &str,
+    what: &'static str,
+    word: &str,
+) -> Result<T, LaneError> {
     found.ok_or_else(|| LaneError::Word { at: at.to_owned(), what, word: word.to_owned() })
 }
 

@@ -5,6 +5,9 @@
 //! are left out or named by their populous part, boxes are rectangles. Near a border the neighbour's
 //! name may come out; in the table such neighbours keep the same clock (central European time).
 
+use base::civil::Zone;
+use base::geo::Point;
+
 /// A rectangle in whole hundredths of a degree: west, south, east, north.
 struct Area {
     zone: &'static str,
@@ -16,7 +19,7 @@ const fn area(zone: &'static str, edges: [i64; 4]) -> Area {
 }
 
 /// The first that contains the point wins: small countries before the large ones around them.
-const BOXES: &[Area] = &[
+const AREAS: &[Area] = &[
     area("Europe/Andorra", [140, 4242, 179, 4266]),
     area("Europe/Monaco", [740, 4371, 745, 4376]),
     area("Europe/Vaduz", [947, 4704, 964, 4728]),
@@ -70,18 +73,16 @@ const COUNTRIES: &[(&str, &str)] = &[
     ("TW", "Asia/Taipei"),
 ];
 
-/// The zone of a point in 10⁻⁷ degrees; the country, when it is known, goes first.
-pub fn zone_of(lat_e7: i64, lon_e7: i64, country: Option<&str>) -> Option<&'static str> {
+/// The zone of a point; its country (ISO 3166-1, capital letters), when it is known, goes first.
+pub fn zone_of(point: Point, country: Option<&str>) -> Option<Zone> {
     let by_country = |code: &str| COUNTRIES.iter().find(|(it, _)| *it == code).map(|(_, it)| *it);
-    if let Some(zone) = country.and_then(by_country) {
-        return Some(zone);
-    }
-    let (lat, lon) = (lat_e7.div_euclid(100_000), lon_e7.div_euclid(100_000));
+    let (lat, lon) = (point.lat_e7.div_euclid(100_000), point.lon_e7.div_euclid(100_000));
     let inside = |it: &&Area| {
         let [west, south, east, north] = it.edges;
         west <= lon && lon < east && south <= lat && lat < north
     };
-    BOXES.iter().find(inside).map(|it| it.zone)
+    let by_area = || AREAS.iter().find(inside).map(|it| it.zone);
+    country.and_then(by_country).or_else(by_area)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -90,19 +91,31 @@ mod tests {
 
     #[test]
     fn a_place_keeps_the_clock_of_its_country() {
-        let at = |lat: i64, lon: i64| zone_of(lat * 1_000, lon * 1_000, None);
-        assert_eq!(at(481_371, 115_754), Some("Europe/Berlin"), "Munich");
-        assert_eq!(at(499_456, 115_713), Some("Europe/Berlin"), "Bayreuth");
-        assert_eq!(at(525_200, 134_050), Some("Europe/Berlin"), "Berlin");
-        assert_eq!(at(484_102, 156_050), Some("Europe/Vienna"), "Krems");
-        assert_eq!(at(472_692, 114_041), Some("Europe/Vienna"), "Innsbruck");
-        assert_eq!(at(425_063, 15_218), Some("Europe/Andorra"), "Andorra la Vella");
-        assert_eq!(at(437_347, 74_206), Some("Europe/Monaco"), "Monaco");
-        assert_eq!(at(437_009, 72_683), Some("Europe/Paris"), "Nice");
-        assert_eq!(at(399_372, 1_164_046), Some("Asia/Shanghai"), "Beijing");
-        assert_eq!(at(515_074, -1_278), Some("Europe/London"), "London");
+        let of = |lat: i64, lon: i64, country| {
+            let point = Point::new(lat * 1_000, lon * 1_000).unwrap();
+            zone_of(point, country).map(|it| it.name().to_owned())
+        };
+        let at = |lat: i64, lon: i64| of(lat, lon, None);
+        assert_eq!(at(481_371, 115_754).as_deref(), Some("Europe/Berlin"), "Munich");
+        assert_eq!(at(499_456, 115_713).as_deref(), Some("Europe/Berlin"), "Bayreuth");
+        assert_eq!(at(525_200, 134_050).as_deref(), Some("Europe/Berlin"), "Berlin");
+        assert_eq!(at(484_102, 156_050).as_deref(), Some("Europe/Vienna"), "Krems");
+        assert_eq!(at(472_692, 114_041).as_deref(), Some("Europe/Vienna"), "Innsbruck");
+        assert_eq!(at(425_063, 15_218).as_deref(), Some("Europe/Andorra"), "Andorra la Vella");
+        assert_eq!(at(437_347, 74_206).as_deref(), Some("Europe/Monaco"), "Monaco");
+        assert_eq!(at(437_009, 72_683).as_deref(), Some("Europe/Paris"), "Nice");
+        assert_eq!(at(399_372, 1_164_046).as_deref(), Some("Asia/Shanghai"), "Beijing");
+        assert_eq!(at(515_074, -1_278).as_deref(), Some("Europe/London"), "London");
         assert_eq!(at(0, 0), None, "the sea");
-        assert_eq!(zone_of(0, 0, Some("DE")), Some("Europe/Berlin"));
-        assert_eq!(zone_of(0, 0, Some("XX")), None);
+        assert_eq!(of(0, 0, Some("DE")).as_deref(), Some("Europe/Berlin"));
+        assert_eq!(of(0, 0, Some("XX")), None);
+    }
+
+    #[test]
+    fn every_zone_of_the_tables_exists() {
+        let named = AREAS.iter().map(|it| it.zone).chain(COUNTRIES.iter().map(|(_, it)| *it));
+        for zone in named {
+            assert!(zone.parse::<Zone>().is_ok(), "{zone}");
+        }
     }
 }

@@ -97,7 +97,7 @@ pub fn give(tx: &mut Tx<'_>, now: Timestamp, cmd: GiveConsent) -> Result<(), Con
         values ($1, $2, $3, $4, $5) on conflict do nothing";
     let args = args![cmd.person, cmd.purpose, cmd.notice, cmd.channel, now];
     if tx.exec(sql, args)? == 1 {
-        let facts = &[("purpose", crate::soon::Fact::Code(cmd.purpose.code()))];
+        let facts = &[("purpose", store::Fact::Code(cmd.purpose.code()))];
         tell(tx, now, "consent.given", cmd.person.raw(), cmd.actor, facts)?;
     }
     Ok(())
@@ -111,7 +111,7 @@ pub fn withdraw(tx: &mut Tx<'_>, now: Timestamp, cmd: WithdrawConsent) -> Result
     if tx.exec(sql, args![cmd.person, cmd.purpose, now])? == 0 {
         return Err(ConsentError::NotGiven(cmd.purpose));
     }
-    let facts = &[("purpose", crate::soon::Fact::Code(cmd.purpose.code()))];
+    let facts = &[("purpose", store::Fact::Code(cmd.purpose.code()))];
     tell(tx, now, "consent.withdrawn", cmd.person.raw(), cmd.actor, facts)?;
     Ok(())
 }

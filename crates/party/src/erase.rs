@@ -157,7 +157,7 @@ pub fn done(tx: &mut Tx<'_>, now: Timestamp, key: DueKey) -> Result<(), StoreErr
     let sql = "update erasure set done_at = $3
         where person = $1 and class = $2 and done_at is null and due_at <= $3";
     if tx.exec(sql, args![key.person, key.class, now])? == 1 {
-        let facts = &[("class", crate::soon::Fact::Code(key.class.code()))];
+        let facts = &[("class", store::Fact::Code(key.class.code()))];
         tell(tx, now, "person.key_erased", key.person.raw(), Actor::Platform, facts)?;
     }
     Ok(())

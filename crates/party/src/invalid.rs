@@ -37,8 +37,8 @@ pub(crate) fn word(field: &'static str, text: &str) -> Result<(), Invalid> {
     need(right, field, "1 to 64 of the characters a-z 0-9 _ . : - are needed")
 }
 
-/// A division code (GB/T 2260 and the statistics' extension): 6, 9 or 12 digits, a known province.
-/// Outside such codes a profile's own area is `00` and four digits.
+/// A division code by its shape: 6 digits of GB/T 2260, 9 or 12 with the statistics' extension.
+/// Where no such code is known it is `000000`.
 pub(crate) fn division(field: &'static str, text: &str) -> Result<(), Invalid> {
     let right = [6, 9, 12].contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
     need(right, field, "a division code of 6, 9 or 12 digits is needed, such as 110101")

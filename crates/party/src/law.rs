@@ -203,7 +203,7 @@ pub fn load(
         return Err(overlap(&first, &second));
     }
     if loaded.added + loaded.changed > 0 {
-        let added = crate::soon::Fact::Count(i64::try_from(loaded.added).unwrap_or(i64::MAX));
+        let added = store::Fact::Count(i64::try_from(loaded.added).unwrap_or(i64::MAX));
         tell(tx, now, "law.loaded", 0, actor, &[("added", added)])?;
     }
     Ok(loaded)

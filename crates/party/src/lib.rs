@@ -16,7 +16,6 @@ pub mod person;
 pub mod personal;
 pub mod premises;
 mod rights;
-pub mod soon;
 
 pub use check::check;
 pub use invalid::Invalid;
@@ -28,8 +27,7 @@ pub use rights::{
 };
 
 use base::Timestamp;
-use soon::Fact;
-use store::{StoreError, Tx};
+use store::{Event, Fact, StoreError, Tx};
 
 base::ids! {
     /// A person or an organisation.
@@ -58,6 +56,5 @@ fn tell(
     actor: Actor,
     facts: &[(&'static str, Fact)],
 ) -> Result<(), StoreError> {
-    let _ = (tx, now, kind, thing, actor.raw(), facts);
-    Ok(())
+    tx.emit(now, Event { kind, thing, actor: actor.raw(), facts })
 }

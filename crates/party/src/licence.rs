@@ -208,7 +208,7 @@ pub fn add_licence(
     if tx.exec(sql, args)? == 0 {
         return Err(LicenceError::Duplicate);
     }
-    let facts = &[("holder", crate::soon::Fact::Id(cmd.holder.raw()))];
+    let facts = &[("holder", store::Fact::Id(cmd.holder.raw()))];
     tell(tx, now, "licence.added", cmd.id.raw(), cmd.actor, facts)?;
     Ok(Licence {
         id: cmd.id,
@@ -233,7 +233,7 @@ pub fn decide(tx: &mut Tx<'_>, now: Timestamp, cmd: DecideLicence) -> Result<(),
     if tx.exec(sql, args![it.id, cmd.state])? == 0 {
         return Err(LicenceError::Revoked(it.id));
     }
-    let facts = &[("state", crate::soon::Fact::Code(cmd.state.code()))];
+    let facts = &[("state", store::Fact::Code(cmd.state.code()))];
     tell(tx, now, "licence.decided", it.id.raw(), cmd.actor, facts)?;
     Ok(())
 }
@@ -264,7 +264,7 @@ pub fn link(tx: &mut Tx<'_>, now: Timestamp, cmd: LinkLicence) -> Result<(), Lic
     if tx.exec(sql, args![it.id, at.id, cmd.from, cmd.until, at.division])? == 0 {
         return Err(LicenceError::Overlap { from: cmd.from });
     }
-    let facts = &[("premises", crate::soon::Fact::Id(at.id.raw()))];
+    let facts = &[("premises", store::Fact::Id(at.id.raw()))];
     tell(tx, now, "licence.linked", it.id.raw(), cmd.actor, facts)?;
     Ok(())
 }
@@ -293,7 +293,7 @@ pub fn unlink(tx: &mut Tx<'_>, now: Timestamp, cmd: UnlinkLicence) -> Result<(),
     if tx.exec(sql, args![it.id, cmd.premises, cmd.until])? == 0 {
         return Err(LicenceError::NotLinked(cmd.premises));
     }
-    let facts = &[("premises", crate::soon::Fact::Id(cmd.premises.raw()))];
+    let facts = &[("premises", store::Fact::Id(cmd.premises.raw()))];
     tell(tx, now, "licence.unlinked", it.id.raw(), cmd.actor, facts)?;
     Ok(())
 }

@@ -140,8 +140,8 @@ pub fn add_member(tx: &mut Tx<'_>, now: Timestamp, cmd: AddMember) -> Result<Mem
         return Err(MemberError::Duplicate);
     }
     let facts = &[
-        ("person", crate::soon::Fact::Id(cmd.person.raw())),
-        ("role", crate::soon::Fact::Code(cmd.role.code())),
+        ("person", store::Fact::Id(cmd.person.raw())),
+        ("role", store::Fact::Code(cmd.role.code())),
     ];
     tell(tx, now, "organisation.member_added", organisation.raw(), cmd.actor, facts)?;
     Ok(Member { id: cmd.id, organisation, person: cmd.person, role: cmd.role, premises, from: now })
@@ -171,7 +171,7 @@ pub fn end_member(tx: &mut Tx<'_>, now: Timestamp, cmd: EndMember) -> Result<(),
             MemberError::Unknown
         });
     }
-    let facts = &[("person", crate::soon::Fact::Id(it.person.raw()))];
+    let facts = &[("person", store::Fact::Id(it.person.raw()))];
     tell(tx, now, "organisation.member_ended", it.organisation.raw(), cmd.actor, facts)?;
     Ok(())
 }
@@ -201,7 +201,7 @@ pub fn grant_role(tx: &mut Tx<'_>, now: Timestamp, cmd: GrantRole) -> Result<(),
     if tx.exec(sql, args![cmd.id, cmd.person, cmd.role, area, subtree, now])? == 0 {
         return Err(MemberError::Duplicate);
     }
-    let facts = &[("role", crate::soon::Fact::Code(cmd.role.code()))];
+    let facts = &[("role", store::Fact::Code(cmd.role.code()))];
     tell(tx, now, "person.role_granted", cmd.person.raw(), cmd.actor, facts)?;
     Ok(())
 }

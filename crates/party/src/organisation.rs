@@ -2,7 +2,7 @@
 //!
 //! Invariant: a unified social credit code belongs to one organisation; whoever signs up owns it.
 
-use crate::soon::codes::Uscc;
+use base::codes::Uscc;
 use base::{Id as _, Timestamp};
 use store::{Row, StoreError, Tx, args};
 
@@ -162,7 +162,7 @@ pub fn sign_up(tx: &mut Tx<'_>, now: Timestamp, cmd: SignUp) -> Result<SignedUp,
     if !premises::insert(tx, now, organisation.id, &cmd.premises)? {
         return Err(SignUpError::DuplicatePremises(cmd.premises.id));
     }
-    let facts = &[("organisation", crate::soon::Fact::Id(organisation.id.raw()))];
+    let facts = &[("organisation", store::Fact::Id(organisation.id.raw()))];
     tell(tx, now, "premises.added", cmd.premises.id.raw(), cmd.actor, facts)?;
     let premises = premises::new(organisation.id, cmd.premises);
     Ok(SignedUp { owner, organisation, premises })
@@ -185,7 +185,7 @@ pub fn add(
 fn check_new(it: &NewOrganisation) -> Result<(), Invalid> {
     name("name", &it.name)?;
     name_opt("name_en", &it.name_en)?;
-    let uscc = it.uscc.as_deref().is_none_or(|code| code.parse::<Uscc>().is_ok());
+    let uscc = it.uscc.as_deref().is_none_or(|code| Uscc::parse(code).is_ok());
     need(uscc, "uscc", "18 characters of GB 32100 with a check character that fits are needed")?;
     division("division", &it.division)?;
     word("profile", &it.profile)?;
@@ -199,6 +199,9 @@ fn insert(
     actor: Actor,
     it: NewOrganisation,
 ) -> Result<Organisation, SignUpError> {
+    // One spelling of a code, so that the unique key sees every twin.
+    let uscc = it.uscc.as_deref().and_then(|code| Uscc::parse(code).ok());
+    let uscc = uscc.map(|it| it.as_str().to_owned());
     if let Some(parent) = it.parent
         && by_id(tx, parent)?.is_none()
     {
@@ -211,10 +214,10 @@ fn insert(
     }
     let sql = "insert into organisation (party, uscc, name, name_en, division, profile)
         values ($1, $2, $3, $4, $5, $6) on conflict do nothing";
-    let args = args![it.id, it.uscc, it.name, it.name_en, it.division, it.profile];
+    let args = args![it.id, uscc, it.name, it.name_en, it.division, it.profile];
     if tx.exec(sql, args)? == 0 {
         let sql = "select party from organisation where uscc = $1";
-        let taken_by = tx.opt(sql, args![it.uscc], |row| row.get(0))?;
+        let taken_by = tx.opt(sql, args![uscc], |row| row.get(0))?;
         return Err(match taken_by {
             Some(taken_by) => SignUpError::TakenUscc { taken_by },
             None => SignUpError::Duplicate(it.id),
@@ -230,7 +233,7 @@ fn insert(
     tell(tx, now, "organisation.added", it.id.raw(), actor, &[])?;
     Ok(Organisation {
         id: it.id,
-        uscc: it.uscc,
+        uscc,
         name: it.name,
         name_en: it.name_en,
         division: it.division,

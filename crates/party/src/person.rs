@@ -44,6 +44,15 @@ base::plain_enum! {
     }
 }
 
+impl From<KeyClass> for store::Class {
+    fn from(class: KeyClass) -> Self {
+        match class {
+            KeyClass::Free => Self::Free,
+            KeyClass::Statutory => Self::Statutory,
+        }
+    }
+}
+
 base::plain_enum! {
     /// The state of a person or an organisation.
     pub enum PartyState {
@@ -162,7 +171,7 @@ pub fn set_personal(tx: &mut Tx<'_>, now: Timestamp, cmd: SetPersonal) -> Result
         Some(_) => {}
     }
     write(tx, now, cmd.person, &cmd.personal)?;
-    let facts = &[("field", crate::soon::Fact::Code(cmd.personal.field.code()))];
+    let facts = &[("field", store::Fact::Code(cmd.personal.field.code()))];
     tell(tx, now, "person.changed", cmd.person.raw(), cmd.actor, facts)?;
     Ok(())
 }
@@ -224,7 +233,7 @@ pub fn set_state(tx: &mut Tx<'_>, now: Timestamp, cmd: SetState) -> Result<(), P
             Some(_) => PersonError::Closed(cmd.party),
         });
     }
-    let facts = &[("state", crate::soon::Fact::Code(cmd.state.code()))];
+    let facts = &[("state", store::Fact::Code(cmd.state.code()))];
     tell(tx, now, "party.state_set", cmd.party.raw(), cmd.actor, facts)?;
     Ok(())
 }

@@ -188,7 +188,7 @@ pub fn share(
         " on conflict (person, organisation, thing, field)
             do update set until_at = excluded.until_at",
     )?;
-    let facts = &[("organisation", crate::soon::Fact::Id(cmd.organisation.raw()))];
+    let facts = &[("organisation", store::Fact::Id(cmd.organisation.raw()))];
     tell(tx, now, "person.shared", cmd.person.raw(), cmd.actor, facts)?;
     Ok(())
 }

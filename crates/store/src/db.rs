@@ -16,6 +16,7 @@ use crate::node::{Ids, Node};
 use crate::pg::Connector;
 use crate::pool::Pool;
 use crate::queue::{self, Command, Lane, Queue, Verdict, guarded};
+use crate::record::Recording;
 use crate::target::{OpenError, Options, Target};
 use crate::tx::{Engine, Tx};
 use crate::vault::{KeysAt, Vault};
@@ -134,7 +135,7 @@ impl Db {
         for (at, line) in lines.into_iter().enumerate() {
             let (queue, house) = (Arc::clone(&queue), Arc::clone(&house));
             let name = format!("store-writer-{at}");
-            threads.push(spawn(&name, move || exec_pg::serve(line, &queue, &house))?);
+            threads.push(spawn(&name, move || exec_pg::serve(line, at as u64, &queue, &house))?);
         }
         let readers = (0..options.readers.max(1))
             .map(|_| Line::open(&connector))
@@ -255,6 +256,17 @@ impl Db {
     /// What time it is here.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Begins to record what committed commands write, for the floor of a benchmark.
+    pub fn record_start(&self) {
+        self.inner.house.recorder.start();
+    }
+
+    /// Ends the recording and gives it.
+    pub fn record_take(&self) -> Recording {
+        let writers = self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.inner.house.recorder.take(self.engine(), writers)
     }
 
     /// The figures of this moment.

@@ -12,6 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::house::House;
 use crate::pg::{Connector, Session};
 use crate::queue::{self, Queue, Verdict};
+use crate::record::Tape;
 use crate::tx::Tx;
 
 /// How often a command is run, at most.
@@ -64,11 +65,15 @@ impl Line {
 }
 
 /// Serves until the queue is closed and drained.
-pub(crate) fn serve(mut line: Line, queue: &Queue, house: &House) {
+pub(crate) fn serve(mut line: Line, number: u64, queue: &Queue, house: &House) {
     queue::become_writer();
     while let Some(mut work) = queue.pop() {
         let started = Instant::now();
-        let fate = run(&mut line, house, "begin", &mut |tx| work.run(tx));
+        let mut tape = house.recorder.tape();
+        let fate = run_taped(&mut line, house, "begin", &mut tape, &mut |tx| work.run(tx));
+        if let (Some(tape), Ok(())) = (tape, &fate) {
+            house.recorder.keep(number, [(work.tag(), tape)]);
+        }
         house.meter.command(work.name(), started);
         house.meter.group(1);
         work.answer(fate);
@@ -83,10 +88,22 @@ pub(crate) fn run(
     begin: &'static str,
     command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
 ) -> Result<()> {
+    run_taped(line, house, begin, &mut None, command)
+}
+
+/// [`run`] that keeps what the attempt that committed wrote; a tape that is there and empty stays
+/// empty when nothing was committed.
+fn run_taped(
+    line: &mut Line,
+    house: &House,
+    begin: &'static str,
+    tape: &mut Option<Tape>,
+    command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
+) -> Result<()> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let (fate, again) = once(line, house, begin, command);
+        let (fate, again) = once(line, house, begin, tape, command);
         if !again || attempt >= ATTEMPTS {
             return fate;
         }
@@ -100,6 +117,7 @@ fn once(
     line: &mut Line,
     house: &House,
     begin: &'static str,
+    tape: &mut Option<Tape>,
     command: &mut dyn FnMut(&mut Tx<'_>) -> Verdict,
 ) -> (Result<()>, bool) {
     let session = match line.session(house) {
@@ -107,12 +125,20 @@ fn once(
         Err(error) => return (Err(error), true),
     };
     session.queue_text(begin);
-    let mut tx = Tx::postgres(session).of(house);
+    let before = session.later_rows();
+    let mut fresh = tape.as_ref().map(|_| Tape::default());
+    let mut tx = Tx::postgres(session).of(house).taped(fresh.as_mut());
     let verdict = command(&mut tx);
     let failed = tx.failed().cloned();
     match (verdict, failed) {
         (Verdict::Keep, _) => match session.run_text("commit") {
-            Ok(()) => (Ok(()), false),
+            Ok(()) => {
+                if let Some(fresh) = &mut fresh {
+                    fresh.add_rows(session.later_rows().wrapping_sub(before));
+                }
+                *tape = fresh;
+                (Ok(()), false)
+            }
             Err(error) => {
                 line.undo();
                 let again = error.is_retry();

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{Result, StoreError};
 use crate::house::House;
 use crate::queue::{self, Queue, Verdict, Work};
+use crate::record::Tape;
 use crate::target::Options;
 use crate::tx::Tx;
 
@@ -131,10 +132,11 @@ impl Writer {
     ) -> Result<()> {
         let started = Instant::now();
         let mut fate = begin(link);
+        let mut tapes = Vec::new();
         let mut next = Some(first);
         while let Some(mut work) = next.take() {
             if fate.is_ok() {
-                fate = self.run_one(link, &mut *work);
+                fate = self.run_one(link, &mut *work, &mut tapes);
             }
             group.push(work);
             let room = group.len() < self.options.group_max
@@ -146,16 +148,26 @@ impl Writer {
         if fate.is_ok() {
             fate = step(link, "commit").map_err(commit_fate);
         }
+        if fate.is_ok() && !tapes.is_empty() {
+            let recorder = &self.house.recorder;
+            recorder.keep(recorder.group(), tapes);
+        }
         if fate.is_err() && !link.is_autocommit() {
             let _ = step(link, "rollback");
         }
         fate
     }
 
-    fn run_one(&self, link: &Connection, work: &mut dyn Work) -> Result<()> {
+    fn run_one(
+        &self,
+        link: &Connection,
+        work: &mut dyn Work,
+        tapes: &mut Vec<(u64, Tape)>,
+    ) -> Result<()> {
         let started = Instant::now();
         step(link, "savepoint command")?;
-        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house));
+        let mut tape = self.house.recorder.tape();
+        let verdict = work.run(&mut Tx::sqlite(link).of(&self.house).taped(tape.as_mut()));
         if link.is_autocommit() {
             return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
         }
@@ -163,6 +175,9 @@ impl Writer {
             step(link, "rollback to command")?;
         }
         step(link, "release command")?;
+        if verdict == Verdict::Keep {
+            tapes.extend(tape.map(|it| (work.tag(), it)));
+        }
         self.house.meter.command(work.name(), started);
         Ok(())
     }

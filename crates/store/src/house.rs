@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use crate::metrics::Meter;
+use crate::record::Recorder;
 use crate::vault::{KeysAt, Vault};
 
 /// Figures and keys of one open database.
 pub(crate) struct House {
     pub(crate) meter: Meter,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) recorder: Recorder,
 }
 
 impl House {
     /// A house whose keys lie there.
     pub(crate) fn new(keys: KeysAt) -> Self {
-        Self { meter: Meter::default(), vault: Arc::new(Vault::new(keys)) }
+        let (meter, recorder) = (Meter::default(), Recorder::default());
+        Self { meter, vault: Arc::new(Vault::new(keys)), recorder }
     }
 }

@@ -1,4 +1,5 @@
-//! The same key has one effect: its row commits with the effect, and keeps the answer, sealed.
+//! The same key has one effect: its row commits with the effect, and keeps the answer, sealed under
+//! the vault's key of that UTC day, which is destroyed when its answers are old.
 //!
 //! Two requests with one key that run at the same time both do their work, but only one commits:
 //! the other's row meets the first, its command runs again from the top and finds the answer.

@@ -233,6 +233,7 @@ pub(crate) struct Session {
     runtime: tokio::runtime::Runtime,
     prepared: HashMap<String, Statement>,
     waiting: Vec<Waiting>,
+    later_rows: u64,
 }
 
 enum Answer {
@@ -243,7 +244,7 @@ type Flight<'f> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Err
 
 impl Session {
     pub(crate) fn new(client: Client, runtime: tokio::runtime::Runtime) -> Self {
-        Self { client, runtime, prepared: HashMap::new(), waiting: Vec::new() }
+        Self { client, runtime, prepared: HashMap::new(), waiting: Vec::new(), later_rows: 0 }
     }
 
     /// Lets the line say that it is dead: a runtime that rests hears nothing.
@@ -256,7 +257,6 @@ impl Session {
     }
 
     /// Asks the server whether it would run a text.
-    #[cfg(feature = "testing")]
     pub(crate) fn prepare(&mut self, sql: &str) -> Result<()> {
         self.statement(sql).map(drop)
     }
@@ -281,6 +281,11 @@ impl Session {
         let statement = self.statement(sql)?;
         self.waiting.push(Waiting::Statement(statement, values.iter().map(Owned::of).collect()));
         Ok(())
+    }
+
+    /// Rows that queued statements changed since the session began.
+    pub(crate) fn later_rows(&self) -> u64 {
+        self.later_rows
     }
 
     /// Forgets what is queued: the transaction is given up.
@@ -365,7 +370,9 @@ impl Session {
         let mut answers = self.runtime.block_on(in_order(flights));
         let tail = answers.split_off(queued.len());
         for answer in answers {
-            answer?;
+            if let Answer::Done(count) = answer? {
+                self.later_rows = self.later_rows.wrapping_add(count);
+            }
         }
         tail.into_iter().map(|it| it.map_err(StoreError::from)).collect()
     }

@@ -8,6 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::error::{Result, StoreError};
+use crate::record;
 use crate::tx::Tx;
 
 /// Under steady load one waiting job goes after so many people's commands, so that clocks still
@@ -43,18 +44,21 @@ pub(crate) trait Work: Send {
     fn answer(self: Box<Self>, fate: Result<()>);
     /// The command's name for the slow-command figure.
     fn name(&self) -> &'static str;
+    /// The loop that it is a part of, for the recorder.
+    fn tag(&self) -> u64;
 }
 
 /// A command with its types.
 pub(crate) struct Command<F, T, E> {
     command: F,
     outcome: Option<Result<T, E>>,
+    tag: u64,
     reply: SyncSender<Result<T, E>>,
 }
 
 impl<F, T, E> Command<F, T, E> {
     pub(crate) fn new(command: F, reply: SyncSender<Result<T, E>>) -> Self {
-        Self { command, outcome: None, reply }
+        Self { command, outcome: None, tag: record::tag(), reply }
     }
 }
 
@@ -83,6 +87,10 @@ where
 
     fn name(&self) -> &'static str {
         std::any::type_name::<F>()
+    }
+
+    fn tag(&self) -> u64 {
+        self.tag
     }
 }
 

@@ -4,6 +4,7 @@ use base::{Currency, Money, Plain, Val};
 
 use crate::error::{Result, StoreError};
 use crate::house::House;
+use crate::record::Tape;
 use crate::sql::Sql;
 use crate::{pg, sqlite};
 
@@ -21,6 +22,7 @@ pub struct Tx<'c> {
     link: Link<'c>,
     failed: Option<StoreError>,
     house: Option<&'c House>,
+    tape: Option<&'c mut Tape>,
 }
 
 enum Link<'c> {
@@ -66,15 +68,21 @@ impl Row<'_> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn sqlite(connection: &'c rusqlite::Connection) -> Self {
-        Self { link: Link::Sqlite(connection), failed: None, house: None }
+        Self { link: Link::Sqlite(connection), failed: None, house: None, tape: None }
     }
     pub(crate) fn postgres(session: &'c mut pg::Session) -> Self {
-        Self { link: Link::Postgres(session), failed: None, house: None }
+        Self { link: Link::Postgres(session), failed: None, house: None, tape: None }
     }
 
     /// With what the database's owner gives to commands.
     pub(crate) fn of(mut self, house: &'c House) -> Self {
         self.house = Some(house);
+        self
+    }
+
+    /// With a tape on which its writes are kept.
+    pub(crate) fn taped(mut self, tape: Option<&'c mut Tape>) -> Self {
+        self.tape = tape;
         self
     }
 
@@ -126,6 +134,9 @@ impl<'c> Tx<'c> {
             }
             Link::Postgres(session) => session.exec_all(all),
         };
+        if let (Some(tape), Ok(counts)) = (&mut self.tape, &result) {
+            tape.together(all, counts);
+        }
         self.note(result)
     }
 
@@ -133,10 +144,18 @@ impl<'c> Tx<'c> {
     /// that is waited for, at the latest with COMMIT. It keeps its place in the order; only its
     /// error is heard later.
     pub fn later(&mut self, sql: &str, values: &[Val<'_>]) -> Result<()> {
+        self.later_count(sql, values).map(drop)
+    }
+
+    /// [`Tx::later`]; gives the row count where it is known at once, else 0.
+    pub(crate) fn later_count(&mut self, sql: &str, values: &[Val<'_>]) -> Result<u64> {
         let result = match &mut self.link {
-            Link::Sqlite(connection) => sqlite_exec(connection, sql, values).map(drop),
-            Link::Postgres(session) => session.queue(sql, values),
+            Link::Sqlite(connection) => sqlite_exec(connection, sql, values),
+            Link::Postgres(session) => session.queue(sql, values).map(|()| 0),
         };
+        if let (Some(tape), Ok(count)) = (&mut self.tape, &result) {
+            tape.later(sql, values, *count);
+        }
         self.note(result)
     }
 
@@ -172,6 +191,9 @@ impl<'c> Tx<'c> {
                 rows.iter().map(|row| read(&Row { sql, cells: Cells::Postgres(row) })).collect()
             }),
         };
+        if let (Some(tape), Ok(rows)) = (&mut self.tape, &result) {
+            tape.query(sql, values, rows.len());
+        }
         self.note(result)
     }
 
@@ -206,12 +228,18 @@ impl<'c> Tx<'c> {
     ) -> Result<u64> {
         const ROWS_MAX: usize = 100;
         let result = match &mut self.link {
-            Link::Sqlite(connection) => sqlite_insert_many(connection, head, rows, tail),
+            Link::Sqlite(connection) => {
+                sqlite_insert_many(connection, self.tape.as_deref_mut(), head, rows, tail)
+            }
             Link::Postgres(session) => {
                 let statements: Vec<Sql<'_>> =
                     rows.chunks(ROWS_MAX).map(|chunk| values_text(head, chunk, tail)).collect();
                 let all: Vec<_> = statements.iter().map(|it| (it.text(), it.values())).collect();
-                session.exec_all(&all).map(|counts| counts.iter().sum())
+                let result = session.exec_all(&all);
+                if let (Some(tape), Ok(counts)) = (&mut self.tape, &result) {
+                    tape.together(&all, counts);
+                }
+                result.map(|counts| counts.iter().sum())
             }
         };
         self.note(result)
@@ -277,16 +305,22 @@ fn sqlite_all<T>(
 
 fn sqlite_insert_many<const N: usize>(
     connection: &rusqlite::Connection,
+    mut tape: Option<&mut Tape>,
     head: &str,
     rows: &[[Val<'_>; N]],
     tail: &str,
 ) -> Result<u64> {
     let marks = vec!["?"; N].join(", ");
-    let mut statement = connection.prepare_cached(&format!("{head} values ({marks}){tail}"))?;
+    let sql = format!("{head} values ({marks}){tail}");
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut count = 0;
     for row in rows {
         sqlite::bind_row(&mut statement, row)?;
-        count += statement.raw_execute()? as u64;
+        let changed = statement.raw_execute()? as u64;
+        if let Some(tape) = &mut tape {
+            tape.together(&[(&sql, row)], &[changed]);
+        }
+        count += changed;
     }
     Ok(count)
 }

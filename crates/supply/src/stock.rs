@@ -6,7 +6,7 @@
 
 use base::{Id, Timestamp, Val};
 use party::{Actor, PremisesId};
-use store::{StoreError, Tx, args};
+use store::{Event, Fact, StoreError, Tx, args};
 
 use crate::capacity::pool::{self, PoolError};
 use crate::capacity::{Axis, UNITS_MAX};
@@ -177,6 +177,7 @@ pub fn count(tx: &mut Tx<'_>, now: Timestamp, cmd: Movement) -> Result<Stock, St
         if tx.exec(sql, &values)? == 1 {
             let sql = "update pool set counted_at = $2 where id = $1";
             tx.later(sql, args![cmd.pool, now])?;
+            tell(tx, now, &cmd, difference)?;
             return Ok(stock(tx, cmd.pool)?);
         }
         unwrite(tx, &cmd)?;
@@ -220,6 +221,7 @@ fn change(
                and capacity + $2 >= taken + blocked and capacity + $2 <= $3";
     let values = [Val::I64(cmd.pool.raw()), Val::I64(difference), Val::I64(UNITS_MAX)];
     if tx.exec(sql, &values)? == 1 {
+        tell(tx, now, cmd, difference)?;
         return Ok(stock(tx, cmd.pool)?);
     }
     unwrite(tx, cmd)?;
@@ -244,6 +246,21 @@ fn write(
     let actor = cmd.actor.raw();
     let values = args![cmd.pool, cmd.id, kind, difference, cmd.reason, actor, now];
     Ok(tx.exec(sql, values)? == 1)
+}
+
+fn tell(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: &Movement,
+    difference: i64,
+) -> Result<(), StoreError> {
+    let facts = [
+        ("movement", Fact::Id(cmd.id.raw())),
+        ("quantity", Fact::Count(difference)),
+        ("reason", Fact::Code(cmd.reason.code())),
+    ];
+    let (thing, actor) = (cmd.pool.raw(), cmd.actor.raw());
+    tx.emit(now, Event { kind: "stock.changed", thing, actor, facts: &facts })
 }
 
 fn unwrite(tx: &mut Tx<'_>, cmd: &Movement) -> Result<(), StoreError> {

@@ -1,9 +1,12 @@
 //! What the platform takes: dated, versioned rules. A rule of the merchant's own goes before the
 //! rule for everybody; the rate and its version are frozen into each statement line.
 
+use base::civil::CivilDate;
 use base::{Plain as _, Timestamp};
 use party::PartyId;
 use store::{StoreError, Tx, args};
+
+use crate::day;
 
 /// A rule to be written.
 #[derive(Clone, Debug)]
@@ -14,10 +17,10 @@ pub struct SetRule {
     pub merchant: Option<PartyId>,
     /// The rate in parts per million of what is kept, tip left out; 0 to 1,000,000.
     pub rate_ppm: i64,
-    /// From this day (yyyymmdd) on.
-    pub valid_from: i64,
+    /// From this day of the books on.
+    pub valid_from: CivilDate,
     /// Until before this day; `None` until further notice.
-    pub valid_to: Option<i64>,
+    pub valid_to: Option<CivilDate>,
     /// Who decided it and where it is written.
     pub source: String,
 }
@@ -28,8 +31,8 @@ pub enum RuleError {
     /// Out of range.
     #[error("rate_ppm must be from 0 to 1000000")]
     Rate,
-    /// A day that is none, or an end before the beginning.
-    #[error("valid_from and valid_to must be days yyyymmdd, the first before the second")]
+    /// An end before the beginning.
+    #[error("valid_to must lie after valid_from")]
     Days,
     /// The version is taken: rules are never changed, a new one follows.
     #[error("version {0} is taken; a rule is never changed, write a new one")]
@@ -39,18 +42,13 @@ pub enum RuleError {
     Store(#[from] StoreError),
 }
 
-/// The day before which a rule without an end ends.
-const NO_END: i64 = 99_991_231;
-
 /// Writes a rule. Nothing that was settled before changes.
 pub fn set_rule(tx: &mut Tx<'_>, now: Timestamp, cmd: &SetRule) -> Result<(), RuleError> {
     if !(0..=1_000_000).contains(&cmd.rate_ppm) {
         return Err(RuleError::Rate);
     }
-    let valid_to = cmd.valid_to.unwrap_or(NO_END);
-    let day = |it| crate::day::bounds(it).is_some();
-    if !day(cmd.valid_from) || cmd.valid_to.is_some_and(|it| !day(it)) || valid_to <= cmd.valid_from
-    {
+    let valid_to = cmd.valid_to.unwrap_or(CivilDate::MAX);
+    if valid_to <= cmd.valid_from {
         return Err(RuleError::Days);
     }
     let merchant = cmd.merchant.map_or(0, base::Id::raw);
@@ -63,9 +61,22 @@ pub fn set_rule(tx: &mut Tx<'_>, now: Timestamp, cmd: &SetRule) -> Result<(), Ru
     if count == 1 { Ok(()) } else { Err(RuleError::Taken(cmd.version)) }
 }
 
-/// The rate in parts per million and the version of its rule, on a day (yyyymmdd). Without a rule
-/// the platform takes nothing: rate 0, version 0.
-pub fn rate_for(tx: &mut Tx<'_>, merchant: PartyId, on: i64) -> Result<(i64, i64), StoreError> {
+/// The rate in parts per million and the version of its rule, now. Without a rule the platform
+/// takes nothing: rate 0, version 0.
+pub fn rate_for(
+    tx: &mut Tx<'_>,
+    merchant: PartyId,
+    now: Timestamp,
+) -> Result<(i64, i64), StoreError> {
+    rate_on(tx, merchant, day::business_day(now))
+}
+
+/// The same, on a day of the books.
+pub fn rate_on(
+    tx: &mut Tx<'_>,
+    merchant: PartyId,
+    on: CivilDate,
+) -> Result<(i64, i64), StoreError> {
     let found = tx.opt(
         "select rate_ppm, version from commission_rule
          where merchant in (0, $1) and valid_from <= $2 and $2 < valid_to

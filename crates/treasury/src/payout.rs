@@ -3,6 +3,7 @@
 //! Invariants: a line is paid once (its key in `payout_line`); a payout is the sum of its lines; a
 //! line once paid never changes, a later refund is a line of the next statement.
 
+use base::civil::CivilDate;
 use base::{Currency, Id as _, Money, Timestamp};
 use party::PartyId;
 use store::{Event, Fact, Row, StoreError, Tx, args};
@@ -44,8 +45,8 @@ pub struct Make {
     pub posting: PostingId,
     /// The merchant.
     pub merchant: PartyId,
-    /// Lines up to this day of the books, yyyymmdd.
-    pub through_day: i64,
+    /// Lines up to this day of the books.
+    pub through_day: CivilDate,
     /// Less than this is carried forward; its currency is the payout's.
     pub minimum: Money,
 }
@@ -168,7 +169,7 @@ fn neg(amount: Money) -> Result<Money, PostError> {
     Ok(negative(amount)?)
 }
 
-fn insert(tx: &mut Tx<'_>, made: &Payout, through_day: i64) -> Result<(), PayoutError> {
+fn insert(tx: &mut Tx<'_>, made: &Payout, through_day: CivilDate) -> Result<(), PayoutError> {
     let count = tx.exec(
         "insert into payout (id, merchant, currency, net_minor, tip_minor, amount_minor, lines,
              state, made_at)
@@ -355,7 +356,7 @@ pub fn lines_of(tx: &mut Tx<'_>, id: PayoutId) -> Result<Vec<Line>, StoreError> 
 /// Merchants with lines up to a day that were not paid, with the currency of each.
 pub fn due(
     tx: &mut Tx<'_>,
-    through_day: i64,
+    through_day: CivilDate,
     limit: i64,
 ) -> Result<Vec<(PartyId, Currency)>, StoreError> {
     tx.all(

@@ -6,6 +6,7 @@
 //! a line of its own, in the shares frozen in the line that it takes back, and never changes a line
 //! that was paid out.
 
+use base::civil::CivilDate;
 use base::{Currency, Id as _, Money, MoneyError, Plain as _, Timestamp, Val};
 use party::PartyId;
 use store::{Event, Fact, Row, StoreError, Tx, args};
@@ -107,10 +108,10 @@ pub struct Line {
     pub refund: Option<RefundId>,
     /// When.
     pub at: Timestamp,
-    /// The day of the books, yyyymmdd.
-    pub day: i64,
-    /// The day on which the money is expected to be paid out, yyyymmdd.
-    pub expected_day: i64,
+    /// The day of the books.
+    pub day: CivilDate,
+    /// The day on which the money is expected to be paid out.
+    pub expected_day: CivilDate,
 }
 
 impl Line {

@@ -1,6 +1,7 @@
 //! The daily statement of a merchant: each line from gross to net with rate and rule version, what
 //! is expected to be paid out when, and why it waits if it does.
 
+use base::civil::CivilDate;
 use base::{Currency, Money, Plain as _};
 use party::{Actor, MayError, PartyId, Right, Scope, may};
 use store::{StoreError, Tx, args};
@@ -14,8 +15,8 @@ use crate::{PayoutId, PostingId};
 pub struct Statement {
     /// The merchant.
     pub merchant: PartyId,
-    /// The day of the books, yyyymmdd.
-    pub day: i64,
+    /// The day of the books.
+    pub day: CivilDate,
     /// The currency.
     pub currency: Currency,
     /// Each line with the payout that pays it, if one does.
@@ -43,23 +44,23 @@ pub enum StatementError {
     Store(#[from] StoreError),
 }
 
-/// The statement of a day (yyyymmdd), for who may read the merchant's money.
+/// The statement of a day of the books, for who may read the merchant's money.
 pub fn read_statement(
     tx: &mut Tx<'_>,
     actor: Actor,
     merchant: PartyId,
-    day: i64,
+    day: CivilDate,
     currency: Currency,
 ) -> Result<Statement, StatementError> {
     may(tx, actor, Right::ReadMoney, Scope::of(merchant))?;
     Ok(statement(tx, merchant, day, currency)?)
 }
 
-/// The statement of a day (yyyymmdd), for jobs and rules of the house.
+/// The statement of a day of the books, for jobs and rules of the house.
 pub fn statement(
     tx: &mut Tx<'_>,
     merchant: PartyId,
-    day: i64,
+    day: CivilDate,
     currency: Currency,
 ) -> Result<Statement, StoreError> {
     let values = [merchant.to_val(), day.to_val(), currency.to_val()];

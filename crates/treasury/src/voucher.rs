@@ -196,20 +196,6 @@ pub enum UseError {
         /// How many there were.
         uses: i64,
     },
-    /// This number is used: look for the next one ([`next_use`]).
-    #[error("use {use_no} was used at {at}")]
-    NumberTaken {
-        /// The number.
-        use_no: i64,
-        /// When.
-        at: Timestamp,
-    },
-    /// No use has this number.
-    #[error("the voucher has uses 1 to {uses}")]
-    NoSuchUse {
-        /// How many there are.
-        uses: i64,
-    },
     /// Before its time.
     #[error("the voucher can be used from {from} on")]
     TooEarly {
@@ -222,26 +208,78 @@ pub enum UseError {
         /// Until when it could.
         until: Timestamp,
     },
+    /// No use has this number.
+    #[error("the voucher has uses 1 to {uses}")]
+    NoSuchUse {
+        /// How many there are.
+        uses: i64,
+    },
+    /// This number is used: look for the next one ([`next_use`]).
+    #[error("use {use_no} was used at {at}")]
+    NumberTaken {
+        /// The number.
+        use_no: i64,
+        /// When.
+        at: Timestamp,
+    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
+/// Counts the next use, once, and gives its number and value.
+pub fn use_one(tx: &mut Tx<'_>, now: Timestamp, voucher: VoucherId) -> Result<Used, UseError> {
+    let taken = take(tx, now, voucher)?;
+    // Under the row's lock: nobody else counts a use of it until this transaction ends.
+    let used = used_numbers(tx, voucher)?;
+    let next = (1..=taken.uses).find(|it| !used.contains(it)).unwrap_or(taken.uses);
+    count_use(tx, now, voucher, next, taken)
+}
+
 /// Counts use number `use_no` (from 1), once, and gives its value.
-pub fn use_one(
+pub fn use_number(
     tx: &mut Tx<'_>,
     now: Timestamp,
     voucher: VoucherId,
     use_no: i64,
 ) -> Result<Used, UseError> {
-    // The voucher's row first: a refund that runs at the same time waits, or is seen.
-    let taken = tx.opt(TAKE, args![voucher, use_no, now], |row| {
-        Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.money(2)?))
-    })?;
-    let Some((uses, used, paid)) = taken else {
-        return Err(refusal(tx, now, voucher, use_no)?);
-    };
-    let value = share_of(paid, uses, use_no);
+    let taken = take(tx, now, voucher)?;
+    if !(1..=taken.uses).contains(&use_no) {
+        return Err(UseError::NoSuchUse { uses: taken.uses });
+    }
+    count_use(tx, now, voucher, use_no, taken)
+}
+
+struct Taken {
+    uses: i64,
+    used: i64,
+    paid: Money,
+}
+
+/// The guard: valid, live, and uses are left. `used <= uses` stands in the schema as well. It comes
+/// first, so that a refund that runs at the same time waits, or is seen.
+fn take(tx: &mut Tx<'_>, now: Timestamp, voucher: VoucherId) -> Result<Taken, UseError> {
+    let taken = tx.opt(
+        "update voucher set used = used + 1
+         where id = $1 and state = 'live' and used < uses and valid_from <= $2 and $2 < valid_until
+         returning uses, used, paid_minor, currency",
+        args![voucher, now],
+        |row| Ok(Taken { uses: row.get(0)?, used: row.get(1)?, paid: row.money(2)? }),
+    )?;
+    match taken {
+        Some(taken) => Ok(taken),
+        None => Err(refusal(tx, now, voucher)?),
+    }
+}
+
+fn count_use(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    voucher: VoucherId,
+    use_no: i64,
+    taken: Taken,
+) -> Result<Used, UseError> {
+    let value = share_of(taken.paid, taken.uses, use_no);
     let count = tx.exec(
         "insert into voucher_use (voucher, use_no, value_minor, currency, used_at)
          values ($1, $2, $3, $4, $5) on conflict do nothing",
@@ -253,44 +291,22 @@ pub fn use_one(
     }
     let facts = [("use_no", Fact::Count(use_no)), ("value", Fact::Money(value))];
     tx.emit(now, Event { kind: "voucher.used", thing: voucher.raw(), actor: 0, facts: &facts })?;
-    Ok(Used { use_no, value, left: uses - used })
+    Ok(Used { use_no, value, left: taken.uses - taken.used })
 }
 
-/// The guard: valid, live, and uses are left. `used <= uses` stands in the schema as well.
-const TAKE: &str = "
-    update voucher set used = used + 1
-    where id = $1 and state = 'live' and used < uses and $2 between 1 and uses
-        and valid_from <= $3 and $3 < valid_until
-    returning uses, used, paid_minor, currency";
+fn refusal(tx: &mut Tx<'_>, now: Timestamp, id: VoucherId) -> Result<UseError, StoreError> {
+    let Some(it) = by_id(tx, id)? else { return Ok(UseError::Unknown) };
+    Ok(match () {
+        () if it.state == VoucherState::Refunded => UseError::Refunded,
+        () if it.used >= it.uses => UseError::UsedUp { uses: it.uses },
+        () if now < it.valid_from => UseError::TooEarly { from: it.valid_from },
+        () => UseError::Expired { until: it.valid_until },
+    })
+}
 
 fn share_of(paid: Money, uses: i64, use_no: i64) -> Money {
     let at = usize::try_from(use_no - 1).unwrap_or(usize::MAX);
     shares(paid, uses).get(at).copied().unwrap_or(Money::zero(paid.currency))
-}
-
-fn refusal(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    id: VoucherId,
-    use_no: i64,
-) -> Result<UseError, StoreError> {
-    let Some(it) = by_id(tx, id)? else { return Ok(UseError::Unknown) };
-    if it.state == VoucherState::Refunded {
-        return Ok(UseError::Refunded);
-    }
-    if it.used >= it.uses {
-        return Ok(UseError::UsedUp { uses: it.uses });
-    }
-    if let Some(at) = used_at(tx, id, use_no)? {
-        return Ok(UseError::NumberTaken { use_no, at });
-    }
-    if !(1..=it.uses).contains(&use_no) {
-        return Ok(UseError::NoSuchUse { uses: it.uses });
-    }
-    if now < it.valid_from {
-        return Ok(UseError::TooEarly { from: it.valid_from });
-    }
-    Ok(UseError::Expired { until: it.valid_until })
 }
 
 fn used_at(
@@ -376,14 +392,16 @@ pub fn unuse(
     Ok(())
 }
 
-/// What the uses are worth that are left.
-pub fn unused_value(tx: &mut Tx<'_>, voucher: VoucherId) -> Result<Option<Money>, StoreError> {
-    let Some(it) = by_id(tx, voucher)? else { return Ok(None) };
+/// What the uses are worth that are left: nothing, once it was refunded. The voucher must be there
+/// ([`StoreError::NotFound`]).
+pub fn unused_value(tx: &mut Tx<'_>, voucher: VoucherId) -> Result<Money, StoreError> {
+    let it = by_id(tx, voucher)?;
+    let it = it.ok_or_else(|| StoreError::NotFound(format!("voucher {voucher}")))?;
     if it.state == VoucherState::Refunded {
-        return Ok(Some(Money::zero(it.paid.currency)));
+        return Ok(Money::zero(it.paid.currency));
     }
     let used = used_numbers(tx, voucher)?;
-    Ok(Some(left_value(it.paid, it.uses, &used)))
+    Ok(left_value(it.paid, it.uses, &used))
 }
 
 /// The rule alone: paid less the shares of the numbers that are used.
@@ -391,6 +409,65 @@ fn left_value(paid: Money, uses: i64, used: &[i64]) -> Money {
     let shares = shares(paid, uses);
     let left = (1..).zip(&shares).filter(|(number, _)| !used.contains(number));
     Money::new(left.map(|(_, share)| share.minor).sum(), paid.currency)
+}
+
+/// Why the rest of a voucher does not go back, in the order of the checks.
+#[derive(Debug, thiserror::Error)]
+pub enum RefundUnusedError {
+    /// No such voucher.
+    #[error("there is no such voucher")]
+    Unknown,
+    /// It was refunded before.
+    #[error("the voucher was refunded before")]
+    Refunded,
+    /// The order that it was bought in has no payment.
+    #[error("the voucher's order was not paid")]
+    NotPaid,
+    /// The payment says no.
+    #[error(transparent)]
+    GiveBack(#[from] GiveBackError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Ends a voucher at any time, before or after its expiry, and gives what its unused uses are
+/// worth. The caller gives that money back with the rest of the order's
+/// ([`crate::payment::give_back`]); [`give_back_unused`] does both.
+pub fn refund_unused(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    voucher: VoucherId,
+) -> Result<Money, RefundUnusedError> {
+    Ok(end(tx, now, voucher, "refunded")?.1)
+}
+
+/// Ends a voucher once: its order, and what its unused uses are worth.
+fn end(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    voucher: VoucherId,
+    reason: &'static str,
+) -> Result<(i64, Money), RefundUnusedError> {
+    let ended = tx.opt(
+        "update voucher set state = 'refunded', refunded_at = $2 where id = $1 and state = 'live'
+         returning uses, paid_minor, currency, order_id",
+        args![voucher, now],
+        |row| Ok((row.get::<i64>(0)?, row.money(1)?, row.get::<i64>(3)?)),
+    )?;
+    let Some((uses, paid, order)) = ended else {
+        return Err(match by_id(tx, voucher)? {
+            Some(_) => RefundUnusedError::Refunded,
+            None => RefundUnusedError::Unknown,
+        });
+    };
+    let value = left_value(paid, uses, &used_numbers(tx, voucher)?);
+    tx.later("update voucher set refunded_minor = $2 where id = $1", args![voucher, value.minor])?;
+    tx.sleep(CLOCK, voucher.raw())?;
+    let facts = [("value", Fact::Money(value)), ("reason", Fact::Code(reason))];
+    let kind = "voucher.refunded";
+    tx.emit(now, Event { kind, thing: voucher.raw(), actor: 0, facts: &facts })?;
+    Ok((order, value))
 }
 
 /// What is left of a voucher, to be given back.
@@ -415,55 +492,13 @@ pub struct Rest {
     pub given: Option<GivenBack>,
 }
 
-/// Why the rest is not given back, in the order of the checks.
-#[derive(Debug, thiserror::Error)]
-pub enum RefundUnusedError {
-    /// No such voucher.
-    #[error("there is no such voucher")]
-    Unknown,
-    /// It was given back before.
-    #[error("the voucher was refunded before")]
-    Refunded,
-    /// The order that it was bought in has no payment.
-    #[error("the voucher's order was not paid")]
-    NotPaid,
-    /// The payment says no.
-    #[error(transparent)]
-    GiveBack(#[from] GiveBackError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Gives back what the unused uses are worth, at any time, before or after expiry: ends the voucher
-/// and gives the money back out of the order's escrow, in one. The caller gives nothing back for
-/// it again.
-pub fn refund_unused(
+/// Ends a voucher and gives back what its unused uses are worth, out of the order's escrow, in one.
+pub fn give_back_unused(
     tx: &mut Tx<'_>,
     now: Timestamp,
     cmd: RefundUnused,
 ) -> Result<Rest, RefundUnusedError> {
-    let ended = tx.opt(
-        "update voucher set state = 'refunded', refunded_at = $2 where id = $1 and state = 'live'
-         returning uses, paid_minor, currency, order_id",
-        args![cmd.voucher, now],
-        |row| Ok((row.get::<i64>(0)?, row.money(1)?, row.get::<i64>(3)?)),
-    )?;
-    let Some((uses, paid, order)) = ended else {
-        return Err(match by_id(tx, cmd.voucher)? {
-            Some(_) => RefundUnusedError::Refunded,
-            None => RefundUnusedError::Unknown,
-        });
-    };
-    let value = left_value(paid, uses, &used_numbers(tx, cmd.voucher)?);
-    tx.later(
-        "update voucher set refunded_minor = $2 where id = $1",
-        args![cmd.voucher, value.minor],
-    )?;
-    tx.sleep(CLOCK, cmd.voucher.raw())?;
-    let facts = [("value", Fact::Money(value)), ("reason", Fact::Code(cmd.reason))];
-    let kind = "voucher.refunded";
-    tx.emit(now, Event { kind, thing: cmd.voucher.raw(), actor: 0, facts: &facts })?;
+    let (order, value) = end(tx, now, cmd.voucher, cmd.reason)?;
     if value.minor == 0 {
         return Ok(Rest { value, given: None });
     }
@@ -504,7 +539,7 @@ pub fn expire(
         posting: PostingId::from_raw(voucher.raw()),
         reason: "expired",
     };
-    refund_unused(tx, now, cmd).map(Some)
+    give_back_unused(tx, now, cmd).map(Some)
 }
 
 /// Vouchers whose time is over and that were not ended yet, the longest first: the clock does the

@@ -1,8 +1,10 @@
 //! The words of floor 0 held against data of the field.
 #![allow(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+mod calendar;
 mod codes;
 mod hours;
+mod money;
 
 use std::path::PathBuf;
 

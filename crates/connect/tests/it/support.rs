@@ -1,5 +1,7 @@
 //! A gateway, our client of it, and a listener that keeps what it heard.
 
+use std::io::Read as _;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -134,5 +136,41 @@ impl House {
 
     pub(crate) fn heard(&self) -> Vec<Result<WireEvent, VerifyError>> {
         self.heard.lock().unwrap().clone()
+    }
+}
+
+/// Something between us and the gateway that loses answers.
+pub(crate) struct Lossy {
+    pub(crate) url: String,
+}
+
+impl Lossy {
+    /// Carries one request to the gateway and loses its answer.
+    pub(crate) fn before(gateway: SocketAddr) -> Self {
+        let wire = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", wire.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (here, _) = wire.accept().unwrap();
+            let mut there = std::net::TcpStream::connect(gateway).unwrap();
+            let mut back = here.try_clone().unwrap();
+            let mut request = there.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut back, &mut request));
+            // The gateway has answered, so it has done it; the answer goes no further.
+            there.read_exact(&mut [0; 12]).unwrap();
+            here.shutdown(std::net::Shutdown::Both).unwrap();
+        });
+        Self { url }
+    }
+
+    /// Takes connections and nothing else.
+    pub(crate) fn deaf() -> Self {
+        let wire = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", wire.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let kept: Vec<_> = wire.incoming().take(1).collect();
+            std::thread::sleep(Duration::from_secs(5));
+            drop(kept);
+        });
+        Self { url }
     }
 }

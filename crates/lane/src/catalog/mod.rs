@@ -23,6 +23,7 @@
 
 use std::io::Write;
 
+use base::codes::Gtin;
 use base::{Currency, Money};
 
 use crate::category::Category;
@@ -61,8 +62,8 @@ pub struct Row {
     pub key: String,
     /// The key of the variant; none for the only one.
     pub variant: Option<String>,
-    /// The barcode, checked.
-    pub gtin: Option<String>,
+    /// The barcode.
+    pub gtin: Option<Gtin>,
     /// What kind of offer it is.
     pub kind: OfferKind,
     /// Category, when the file names one.
@@ -170,7 +171,7 @@ pub enum RowReason {
         /// The barcode.
         gtin: String,
         /// The last digit that would be right.
-        expected: char,
+        expected: String,
     },
     /// A word that is not one of ours.
     #[error("`{found}` is none of {allowed}")]
@@ -224,7 +225,7 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
     [
         row.key.clone(),
         row.variant.clone().unwrap_or_default(),
-        row.gtin.clone().unwrap_or_default(),
+        row.gtin.map(|it| it.short().to_owned()).unwrap_or_default(),
         row.kind.code().to_owned(),
         row.category.map(|it| it.code().to_owned()).unwrap_or_default(),
         said(&row.titles, "zh"),

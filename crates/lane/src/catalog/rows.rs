@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::io::{BufReader, Cursor, Read};
 
+use base::codes::{CodeError, Gtin};
 use base::{Currency, Money};
 
 use super::{COLUMNS, HeaderError, Row, RowError, RowReason};
 use crate::category::Category;
 use crate::demo::OfferKind;
 use crate::osm::clean;
-use crate::{decimal, gtin, sheet};
+use crate::{decimal, sheet};
 
 /// Other people's names for our columns.
 const ALIASES: [(&str, &str); 5] = [
@@ -155,8 +156,11 @@ type Cell<T> = Result<T, (String, RowReason)>;
 
 impl Cells<'_> {
     fn row(&self, row: u64, default: Currency) -> Cell<Row> {
-        let gtin = self.checked("gtin", |it| gtin::checked(&it))?;
-        let key = match self.label("key", KEY_CHARS_MAX)?.or_else(|| gtin.clone()) {
+        let gtin = self.checked("gtin", barcode)?;
+        let key = match self
+            .label("key", KEY_CHARS_MAX)?
+            .or_else(|| gtin.map(|it| it.short().to_owned()))
+        {
             Some(key) => key,
             None if self.header.place("key").is_some() => {
                 return self.wrong("key", RowReason::NoKey);
@@ -256,6 +260,15 @@ fn word<T: Copy + std::fmt::Display>(
     of(found).ok_or_else(|| {
         let allowed = all.iter().map(T::to_string).collect::<Vec<_>>().join(", ");
         RowReason::Word { found: found.to_owned(), allowed }
+    })
+}
+
+fn barcode(found: String) -> Result<Gtin, RowReason> {
+    Gtin::parse(&found).map_err(|why| match why {
+        CodeError::Check { expected, .. } => RowReason::CheckDigit { gtin: found, expected },
+        CodeError::Length { .. } | CodeError::Alphabet { .. } | CodeError::Part { .. } => {
+            RowReason::NotABarcode(found)
+        }
     })
 }
 

@@ -2,7 +2,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use lane::osm::{LeftOut, Place, read};
+use base::hours::Hours;
+use lane::osm::{ATTRIBUTION, LeftOut, Place, read};
 use lane::places::{write_csv, write_geojson};
 
 fn files() -> Vec<PathBuf> {
@@ -61,7 +62,8 @@ fn reading_twice_gives_the_same() {
 fn each_town_keeps_its_own_clock() {
     for path in files() {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
-        let zones: HashSet<String> = all(&path).0.into_iter().map(|it| it.zone).collect();
+        let zones: HashSet<String> =
+            all(&path).0.into_iter().map(|it| it.zone.name().to_owned()).collect();
         let mut zones: Vec<_> = zones.iter().map(String::as_str).collect();
         zones.sort_unstable();
         match file.as_str() {
@@ -86,7 +88,7 @@ fn a_real_restaurant_comes_out_whole() {
     assert_eq!(place.category.code(), "restaurant");
     assert_eq!(place.hours.as_deref(), Some("Tu-Su 11:00-23:00"));
     assert_eq!(place.address.line(), "Friedenspromenade 45, 81827 München");
-    assert_eq!((place.lat_e7, place.lon_e7), (481_093_154, 116_707_224));
+    assert_eq!((place.point.lat_e7, place.point.lon_e7), (481_093_154, 116_707_224));
 }
 
 fn one(feature: &str) -> String {
@@ -143,8 +145,8 @@ fn a_zone_that_is_given_fills_in_where_none_is_known() {
          "properties":{"name":"A","shop":"bakery"}},
         {"type":"Feature","id":"node/1","geometry":{"type":"Point","coordinates":[-30.0,40.0]},
          "properties":{"name":"B","shop":"bakery"}}]}"#;
-    let found: Vec<_> = read(text.as_bytes(), Some("Atlantic/Azores")).collect();
-    assert_eq!(found[0].as_ref().unwrap().zone, "Atlantic/Azores");
+    let found: Vec<_> = read(text.as_bytes(), Some("Atlantic/Azores".parse().unwrap())).collect();
+    assert_eq!(found[0].as_ref().unwrap().zone.name(), "Atlantic/Azores");
     assert_eq!(
         found[1].as_ref().unwrap_err().to_string(),
         "node/1: this id stands in the file already"
@@ -156,8 +158,10 @@ fn what_is_written_as_geojson_is_read_as_it_was() {
     for path in files() {
         let (places, _) = all(&path);
         let mut out = Vec::new();
-        let source = Some("© OpenStreetMap contributors, ODbL 1.0");
-        assert_eq!(write_geojson(&mut out, source, &places).unwrap(), places.len() as u64);
+        assert_eq!(
+            write_geojson(&mut out, Some(ATTRIBUTION), &places).unwrap(),
+            places.len() as u64
+        );
         let again: Vec<Place> = read(out.as_slice(), None).map(Result::unwrap).collect();
         assert!(again == places, "{}", path.display());
     }
@@ -176,4 +180,32 @@ fn a_table_of_places_holds_no_formula() {
     assert_eq!(write_csv(&mut out, &places).unwrap(), 1);
     let line = "node/1,'=cmd|'/c calc'!A1,bakery,,,,,,,GB,51.5000000,-0.1200000,Europe/London";
     assert_eq!(String::from_utf8(out).unwrap().lines().nth(1).unwrap(), line);
+}
+
+#[test]
+fn most_hours_of_real_places_parse() {
+    for path in files() {
+        let (places, _) = all(&path);
+        let hours: Vec<&str> = places.iter().filter_map(|it| it.hours.as_deref()).collect();
+        let parsed = hours.iter().filter(|it| Hours::parse(it).is_ok()).count();
+        println!("{}: {parsed} of {} hours parse", path.display(), hours.len());
+        assert!(parsed * 100 >= hours.len() * 94, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_damaged_file_is_read_as_far_as_it_goes_and_never_panics() {
+    let Some(path) = crate::shared("data/poi/osm_bayreuth_north.geojson") else { return };
+    let whole = std::fs::read(path).unwrap();
+    let mut broken_off = 0;
+    for at in (0..whole.len()).step_by(97) {
+        let found: Vec<_> = read(&whole[..at], None).collect();
+        let last = found.last().unwrap().as_ref().unwrap_err();
+        assert_eq!(last.reason.code(), "unreadable");
+        broken_off += 1;
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x15;
+        assert!(read(flipped.as_slice(), None).count() <= 62);
+    }
+    println!("{broken_off} places to break off");
 }

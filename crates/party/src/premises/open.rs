@@ -1,13 +1,17 @@
 //! Whether premises are open: usual hours, hours of single days, pauses. One query.
 
+use std::sync::LazyLock;
+
 use base::Timestamp;
+use base::calendar::Calendar;
 use base::civil::{self, CivilDate, Zone};
 use base::geo::Point;
-use base::hours::{Hours, Place, State};
+use base::hours::{Holidays, Hours, Place, State};
 use store::{Row, StoreError, Tx, args};
 
-use super::{Pause, PauseReason};
+use super::{Pause, PauseReason, memo};
 use crate::PremisesId;
+use crate::person::PartyState;
 
 /// What a screen may say about premises at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,7 @@ impl Openness {
 struct Facts {
     zone: Zone,
     point: Point,
+    profile: String,
     hours: Option<String>,
     closed: bool,
     pause: Option<Pause>,
@@ -54,7 +59,8 @@ const CHANGES_MAX: usize = 64;
 /// A night that began the day before ends by noon; what is open longer is open all day.
 const NIGHT_ENDS_S: i64 = 12 * 3_600;
 
-/// Whether the premises are open at an instant; one query.
+/// Whether the premises are open at an instant; one query. Those of an organisation that is
+/// suspended or closed are closed, and open at no stated time.
 ///
 /// [`StoreError::NotFound`] when there are no such premises.
 pub fn open_at(
@@ -63,8 +69,9 @@ pub fn open_at(
     at: Timestamp,
 ) -> Result<Openness, StoreError> {
     let sql = "select s.zone, s.lat_e7, s.lon_e7, s.hours, s.hours_parsed, s.state,
-            z.from_at, z.until_at, z.reason, e.day, e.hours
+            z.from_at, z.until_at, z.reason, e.day, e.hours, s.profile, y.state
         from premises s
+        join party y on y.id = s.organisation
         left join pause z on z.premises = s.id and z.resumed_at is null
         left join premises_exception e on e.premises = s.id and e.day >= $2
         where s.id = $1 order by e.day nulls last";
@@ -87,8 +94,10 @@ fn facts(row: &Row<'_>) -> Result<Facts, StoreError> {
     Ok(Facts {
         zone: row.get(0)?,
         point: Point { lat_e7: row.get(1)?, lon_e7: row.get(2)? },
+        profile: row.get(11)?,
         hours: if row.get(4)? { hours } else { None },
-        closed: row.get::<String>(5)? == "closed",
+        closed: row.get::<String>(5)? == "closed"
+            || row.get::<PartyState>(12)? != PartyState::Active,
         pause,
     })
 }
@@ -108,13 +117,15 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
     if let Some(pause) = facts.pause.as_ref().filter(|it| it.holds_at(at)) {
         return Openness::Paused { until: pause.until, reason: pause.reason };
     }
-    let usual = facts.hours.as_deref().and_then(|it| Hours::parse(it).ok());
+    let usual = facts.hours.as_deref().and_then(memo::parsed);
     let Some(usual) = usual else { return Openness::Unknown };
     let parsed = |(day, hours): &(CivilDate, String)| {
-        Hours::parse(&day_rule(*day, hours)).ok().map(|hours| (*day, hours))
+        memo::parsed(&day_rule(*day, hours)).map(|hours| (*day, hours))
     };
     let days = days.iter().filter_map(parsed).collect();
-    let times = Timetable { usual, days, zone: &facts.zone, point: facts.point };
+    let holidays = holidays(&facts.profile);
+    let place = Place { zone: &facts.zone, point: Some(facts.point), holidays };
+    let times = Timetable { usual, days, place };
     match times.state(at) {
         State::Unknown => Openness::Unknown,
         State::Open => Openness::Open { until: times.first(at, |it| it != State::Open) },
@@ -122,18 +133,25 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
     }
 }
 
+/// The holidays of the law that holds at a place, for `PH` in its hours; `None`: not known, and no
+/// day is one.
+pub fn holidays(profile: &str) -> Option<&'static Holidays> {
+    static MAINLAND: LazyLock<Holidays> =
+        LazyLock::new(|| Holidays::new(Calendar::mainland().days_off(), None));
+    (profile == "cn").then(|| &*MAINLAND)
+}
+
 /// The usual hours and those of single days. Hours belong to the day on which they begin: a day
 /// off does not cut the night before, and its own night is off too.
 struct Timetable<'a> {
     usual: Hours,
     days: Vec<(CivilDate, Hours)>,
-    zone: &'a Zone,
-    point: Point,
+    place: Place<'a>,
 }
 
 impl Timetable<'_> {
     fn state(&self, at: Timestamp) -> State {
-        let today = civil::date_in(at, self.zone);
+        let today = civil::date_in(at, self.place.zone);
         let special = |day: CivilDate| self.days.iter().find(|it| it.0 == day).map(|it| &it.1);
         let night = || self.is_usual_night(today, at);
         match (special(today.plus_days(-1)), special(today)) {
@@ -147,14 +165,14 @@ impl Timetable<'_> {
     }
 
     fn read(&self, hours: &Hours, at: Timestamp) -> State {
-        hours.state(at, Place { zone: self.zone, point: Some(self.point), holidays: None })
+        hours.state(at, self.place)
     }
 
     /// Whether an instant lies in the usual hours that began on the day before.
     fn is_usual_night(&self, today: CivilDate, at: Timestamp) -> bool {
-        let midnight = civil::start_of_day(today, self.zone);
+        let midnight = civil::start_of_day(today, self.place.zone);
         let over = [midnight.plus_s(-1), midnight];
-        let ends = self.usual.next_change(midnight, self.zone, self.point);
+        let ends = self.usual.change(midnight, self.place);
         over.into_iter().all(|it| self.read(&self.usual, it) == State::Open)
             && ends.is_some_and(|end| at < end && end <= midnight.plus_s(NIGHT_ENDS_S))
     }
@@ -167,9 +185,10 @@ impl Timetable<'_> {
 
     /// The next instant at which the state may change.
     fn change(&self, at: Timestamp) -> Option<Timestamp> {
-        let next = |hours: &Hours| hours.next_change(at, self.zone, self.point);
+        let next = |hours: &Hours| hours.change(at, self.place);
         let borders = self.days.iter().flat_map(|(day, hours)| {
-            let midnights = [*day, day.plus_days(1)].map(|it| civil::start_of_day(it, self.zone));
+            let midnights =
+                [*day, day.plus_days(1)].map(|it| civil::start_of_day(it, self.place.zone));
             midnights.into_iter().filter(|&it| at < it).chain(next(hours))
         });
         borders.chain(next(&self.usual)).min()

@@ -111,7 +111,7 @@ pub fn pause(tx: &mut Tx<'_>, now: Timestamp, cmd: PausePremises) -> Result<Paus
     if tx.exec(sql, args![at.id, now, it.until, it.reason, cmd.actor.raw()])? == 0 {
         return Err(PauseError::Running { since: now });
     }
-    let facts = &[("reason", crate::soon::Fact::Code(it.reason.code()))];
+    let facts = &[("reason", store::Fact::Code(it.reason.code()))];
     tell(tx, now, "premises.paused", at.id.raw(), cmd.actor, facts)?;
     Ok(it)
 }

@@ -111,7 +111,7 @@ fn a_house_where_all_is_well_shows_nothing() {
 
 /// What `check` finds in a transaction that is given up.
 enum Undone {
-    Found(Vec<party::soon::Violation>),
+    Found(Vec<store::Violation>),
     Store(store::StoreError),
 }
 
@@ -140,7 +140,7 @@ fn each_planted_fault_is_found_by_its_name() {
             };
             assert!(found.iter().any(|it| it.name == *name), "{engine:?} {name}: {found:?}");
             let told =
-                |it: &party::soon::Violation| it.thing.contains(PLAIN) || it.detail.contains(PLAIN);
+                |it: &store::Violation| it.thing.contains(PLAIN) || it.detail.contains(PLAIN);
             assert!(!found.iter().any(told), "the value is not repeated");
         }
         assert_eq!(found(db), [], "every fault was undone");

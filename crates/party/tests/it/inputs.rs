@@ -150,6 +150,9 @@ fn organisations() -> Vec<Case> {
         in_organisation("name: one line", |it| it.name.clear()),
         in_organisation("name_en: one line", |it| it.name_en = Some("x ".to_owned())),
         in_organisation("uscc: 18 characters", |it| it.uscc = Some("123".to_owned())),
+        in_organisation("uscc: 18 characters", |it| {
+            it.uscc = Some("91350100M000100Y4Z".to_owned());
+        }),
         in_organisation("division: a division", |it| it.division.clear()),
         in_organisation("profile: 1 to 64 of", |it| it.profile.clear()),
         in_organisation("id: pty_", |it| it.id = party(2)),

@@ -259,3 +259,42 @@ fn the_hold_of_the_law_is_never_shorter_than_its_years() {
         assert_eq!(done(db, |tx| hold_until(tx, "none", NOW)), None);
     });
 }
+
+#[test]
+fn what_is_sealed_opens_for_a_recorded_look_until_the_key_is_gone() {
+    each(|db, _| {
+        let vault = db.vault();
+        let (raw, field) = (10, Field::Name);
+        let seal = |class: KeyClass| {
+            let plain = "王小明".as_bytes();
+            vault.seal(raw, class.into(), field.purpose(), plain).expect("it is sealed")
+        };
+        let lookup = vault.lookup(field.purpose(), "王小明".as_bytes()).expect("a hash");
+        let class = KeyClass::Free;
+        let personal = SealedField { field, class, sealed: seal(class), lookup: Some(lookup) };
+        with_fields(db, raw, vec![personal]);
+        assert_eq!(done(db, move |tx| by_lookup(tx, field, &lookup)), Some(party(raw)));
+        let cmd = ReadPersonal {
+            id: id(90),
+            actor: who(raw),
+            scope: None,
+            person: party(raw),
+            field,
+            purpose: "own".to_owned(),
+            thing: 0,
+        };
+        let sealed = done(db, move |tx| {
+            read_personal(tx, NOW, cmd.clone(), |it| Ok::<_, String>(it.to_vec()))
+        });
+        let sealed = sealed.expect("she has a name");
+        let open = || vault.open(raw, field.purpose(), &sealed);
+        assert_eq!(open().expect("it opens"), "王小明".as_bytes());
+        done(db, move |tx| erase_person(tx, NOW, erasing(who(raw), raw, None)));
+        for key in done(db, |tx| due(tx, NOW, 10)) {
+            vault.erase(raw, key.class.into()).expect("the key goes");
+            done(db, move |tx| key_done(tx, NOW, key));
+        }
+        assert!(open().is_err(), "a copy of the bytes is worth nothing");
+        assert!(done(db, |tx| due(tx, NOW, 10)).is_empty());
+    });
+}

@@ -1,11 +1,13 @@
 //! Premises: hours, hours of single days, pauses.
 
 use base::Timestamp;
+use party::person::{PartyState, SetState, set_state};
 use party::premises::{
     AddException, ClosePremises, PausePremises, PauseReason, PremisesState, ResumePremises,
-    SetHours, add_exception, by_id, by_source, close, open_at, pause, resume, set_hours, within,
+    SetHours, SetPlace, add_exception, by_id, by_source, close, of_organisation, open_at, pause,
+    resume, set_hours, set_place, within,
 };
-use party::{Openness, sign_up};
+use party::{Actor, Openness, sign_up};
 use store::Db;
 
 use crate::world::*;
@@ -47,6 +49,22 @@ fn premises_are_open_and_closed_by_their_hours_in_their_zone() {
         assert_eq!(asked(db, "2026-03-07 22:00"), opens("2026-03-09 10:00"), "over Sunday");
         assert!(hours(db, Some("18:00-02:00")));
         assert_eq!(asked(db, "2026-03-03 01:00"), until("2026-03-03 02:00"), "past midnight");
+    });
+}
+
+#[test]
+fn a_public_holiday_is_one_where_its_law_holds() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        hours(db, Some("10:00-20:00; PH off"));
+        let opens = Openness::Closed { opens: Some(at("2026-10-08 10:00")) };
+        assert_eq!(asked(db, "2026-10-03 12:00"), opens, "the national days of 2026");
+        assert!(asked(db, "2026-10-08 12:00").is_open());
+        let elsewhere = |tx: &mut store::Tx<'_>| {
+            tx.exec("update premises set profile = 'none' where id = 3", &[])
+        };
+        done(db, elsewhere);
+        assert!(asked(db, "2026-10-03 12:00").is_open());
     });
 }
 
@@ -164,6 +182,20 @@ fn premises_that_are_given_up_stay_closed() {
 }
 
 #[test]
+fn the_premises_of_a_suspended_organisation_are_closed() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        for (state, open) in [(PartyState::Suspended, false), (PartyState::Active, true)] {
+            let cmd = SetState { actor: Actor::Platform, party: party(2), state };
+            done(db, move |tx| set_state(tx, NOW, cmd.clone()));
+            assert_eq!(asked(db, "2026-03-02 12:00").is_open(), open);
+        }
+        let cmd = SetState { actor: who(1), party: party(2), state: PartyState::Active };
+        assert!(told(db, move |tx| set_state(tx, NOW, cmd.clone())).is_err());
+    });
+}
+
+#[test]
 fn a_merchant_who_signs_up_is_open_for_business_at_once() {
     each(|db, _| {
         person(db, 1);
@@ -180,5 +212,58 @@ fn a_merchant_who_signs_up_is_open_for_business_at_once() {
         assert_eq!(near.iter().map(|it| it.id).collect::<Vec<_>>(), [id(3)]);
         let again = told(db, move |tx| sign_up(tx, NOW, copy.clone()));
         assert_eq!(again.expect_err("once"), format!("id: {} is taken", party(2)));
+    });
+}
+
+#[test]
+fn a_social_credit_code_belongs_to_one_organisation_however_it_is_written() {
+    each(|db, _| {
+        for raw in [1, 4] {
+            person(db, raw);
+        }
+        let sign = |owner: i64, raw: i64, uscc: &str| {
+            let mut cmd = signing_up(owner, raw, raw + 1);
+            cmd.organisation.uscc = Some(uscc.to_owned());
+            told(db, move |tx| sign_up(tx, NOW, cmd.clone()))
+        };
+        let made = sign(1, 2, "91350100M000100Y43").expect("the standard's example");
+        assert_eq!(made.organisation.uscc.as_deref(), Some("91350100M000100Y43"));
+        let refused = sign(4, 5, "91350100m000100y43").expect_err("taken");
+        assert_eq!(refused, format!("uscc: {} has this code", party(2)));
+        let found = done(db, |tx| party::organisation::by_uscc(tx, "91350100M000100Y43"));
+        assert_eq!(found.map(|it| it.id), Some(party(2)));
+    });
+}
+
+#[test]
+fn a_place_described_again_in_the_same_words_changes_nothing() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        let describe = |change: fn(&mut party::premises::Place)| {
+            let mut place = place(3);
+            change(&mut place);
+            let cmd = SetPlace { actor: who(1), place };
+            done(db, move |tx| set_place(tx, NOW, cmd.clone()))
+        };
+        let told = || {
+            let sql = "select count(*) from event where kind = 'premises.described'";
+            db.read(|tx| tx.one(sql, &[], |row| row.get::<i64>(0))).expect("counted")
+        };
+        assert!(!describe(|_| {}));
+        assert_eq!(told(), 0);
+        assert!(describe(|it| it.hours = Some("Mo 10:00-12:00".to_owned())));
+        assert!(!describe(|it| it.hours = Some("Mo 10:00-12:00".to_owned())));
+        assert_eq!(told(), 1);
+        assert_eq!(
+            asked(db, "2026-03-02 12:00"),
+            Openness::Closed { opens: Some(at("2026-03-09 10:00")) }
+        );
+        assert!(describe(|it| it.name = "新巷口面馆".to_owned()));
+        let all = done(db, |tx| of_organisation(tx, party(2)));
+        assert_eq!(all.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["新巷口面馆"]);
+        let organisations = done(db, |tx| party::organisation::all(tx, None, 10));
+        assert_eq!(organisations.iter().map(|it| it.id).collect::<Vec<_>>(), [party(2)]);
+        let after = done(db, |tx| party::organisation::all(tx, Some(party(2)), 10));
+        assert_eq!(after, []);
     });
 }

@@ -27,7 +27,7 @@ fn a_restart_finds_payments_answers_keys_and_waiting_call_backs_again() {
     bytes.extend_from_slice(b"{\"at\":1,\"cl");
     std::fs::write(&path, bytes).unwrap();
 
-    let shop = Merchant::of(Config { journal, ..config() });
+    let shop = Merchant::of(Config { journal: journal.clone(), ..config() });
     let after = shop.payment(&id);
     assert_eq!(after["operations"], before["operations"]);
     assert_eq!(after["events"], before["events"]);
@@ -41,6 +41,14 @@ fn a_restart_finds_payments_answers_keys_and_waiting_call_backs_again() {
     assert_eq!(keys["keys"].as_array().unwrap().len(), 2);
     let left = shop.post("/v1/sandbox/deliver", &json!({})).json();
     assert_eq!(left["sent"], 1);
+
+    // What was written after the torn line reads as well.
+    let path = format!("/v1/payments/{id}/refunds");
+    let refund = json!({ "merchant_ref": "r1", "amount_minor": 1 }).to_string();
+    assert_eq!(shop.send("POST", &path, "k2", &refund, &[]).status, 201);
+    drop(shop);
+    let shop = Merchant::of(Config { journal, ..config() });
+    assert_eq!(shop.payment(&id)["refunded_minor"], 1);
 }
 
 #[test]
@@ -62,4 +70,18 @@ fn a_secret_is_made_once_and_read_again() {
     assert_eq!(sandbox::secret_file(&path).unwrap(), first);
     std::fs::write(&path, "abc").unwrap();
     assert!(sandbox::secret_file(&path).unwrap_err().to_string().contains("64 hexadecimal"));
+}
+
+#[test]
+fn a_gateway_of_its_own_process_tells_where_it_listens_and_serves() {
+    let (ready, addr) = std::sync::mpsc::channel();
+    // It serves until the test process ends.
+    std::thread::spawn(move || sandbox::serve_blocking(config(), |it| ready.send(it).unwrap()));
+    let url = format!("http://{}/v1/keys", addr.recv().unwrap());
+    let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+    let text = agent.get(url).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(text.contains("\"kid\""), "{text}");
+    let taken = Config { listen: "not an address".to_owned(), ..config() };
+    let err = sandbox::serve_blocking(taken, |_| {}).unwrap_err().to_string();
+    assert!(err.contains("not an address"), "{err}");
 }

@@ -11,6 +11,7 @@ mod migrate;
 mod node;
 mod once;
 mod power_loss;
+mod record;
 mod texts;
 mod vault;
 

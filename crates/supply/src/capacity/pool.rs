@@ -5,7 +5,7 @@
 
 use base::{Id, Timestamp, Val};
 use party::{Actor, Forbidden, MayError, PartyId, PremisesId, Right, Scope};
-use store::{StoreError, Tx, args};
+use store::{Event, Fact, StoreError, Tx, args};
 
 use super::cells::{self, Pool, Rule};
 use super::rule::{RuleError, Weekly};
@@ -169,7 +169,21 @@ pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: Create) -> Result<(), PoolEr
                    values ($1, 0, $2, 0, 0, false)";
         tx.later(sql, args![cmd.id, cmd.overbook])?;
     }
-    Ok(())
+    let facts = [("premises", Fact::Id(cmd.premises.raw())), ("axis", Fact::Code(axis.code()))];
+    let (thing, actor) = (cmd.id.raw(), cmd.actor.raw());
+    Ok(tx.emit(now, Event { kind: "pool.created", thing, actor, facts: &facts })?)
+}
+
+/// Tells of a change of the pool, by its first fact.
+fn tell(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    pool: PoolId,
+    fact: (&'static str, Fact),
+) -> Result<(), StoreError> {
+    let (thing, actor) = (pool.raw(), actor.raw());
+    tx.emit(now, Event { kind: "pool.changed", thing, actor, facts: &[fact] })
 }
 
 fn check_create(cmd: &Create) -> Result<(), PoolError> {
@@ -203,6 +217,7 @@ pub(crate) fn managed(tx: &mut Tx<'_>, actor: Actor, id: PoolId) -> Result<Pool,
 /// Opens, pauses or ends a pool. Claims that stand are kept; an ended pool stays ended.
 pub fn set_state(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     actor: Actor,
     id: PoolId,
     state: PoolState,
@@ -217,7 +232,7 @@ pub fn set_state(
         let closed = state != PoolState::Open;
         tx.later("update cell set closed = $2 where pool = $1 and cell = 0", args![id, closed])?;
     }
-    Ok(())
+    Ok(tell(tx, now, actor, id, ("state", Fact::Code(state.code())))?)
 }
 
 /// Sets how many units are sold beyond what is there.
@@ -237,6 +252,7 @@ pub fn set_overbook(
     if tx.exec(sql, args![id, overbook, pool.version])? == 0 {
         return Err(came_between());
     }
+    tell(tx, now, actor, id, ("overbook", Fact::Count(overbook)))?;
     if pool.axis != Axis::None {
         return refit(tx, now, id);
     }
@@ -272,6 +288,7 @@ pub fn set_weekly(
     if tx.exec(sql, args![id, weekly, pool.version])? == 0 {
         return Err(came_between());
     }
+    tell(tx, now, actor, id, ("weekly", Fact::Count(pool.version + 1)))?;
     refit(tx, now, id)
 }
 
@@ -296,6 +313,7 @@ pub fn set_exception(
                values ($1, $2, $3, $4) on conflict (pool, starts_at) do update
                set ends_at = excluded.ends_at, units = excluded.units";
     tx.exec(sql, args![id, exception.starts_at, exception.ends_at, exception.units])?;
+    tell(tx, now, actor, id, ("exception", Fact::At(exception.starts_at)))?;
     refit(tx, now, id)
 }
 
@@ -312,19 +330,31 @@ pub fn clear_exception(
     if tx.exec(sql, args![id, starts_at])? == 0 {
         return invalid("starts_at", "when an exception begins");
     }
+    tell(tx, now, actor, id, ("cleared", Fact::At(starts_at)))?;
     refit(tx, now, id)
 }
 
-/// Blocks `units` on each time cell that touches the window, all or none: a walk-in, a repair, a
-/// break. On a stock the window does not matter and its one cell is blocked.
+/// Units that are kept from being claimed for a while. On a stock the window does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// First moment.
+    pub from: Timestamp,
+    /// First moment after.
+    pub until: Timestamp,
+    /// Units, 1 or more.
+    pub units: i64,
+}
+
+/// Blocks units on each time cell that touches the window, all or none: a walk-in, a repair, a
+/// break. On a stock its one cell is blocked.
 pub fn block(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     actor: Actor,
     id: PoolId,
-    window: (Timestamp, Timestamp),
-    units: i64,
+    block: Block,
 ) -> Result<(), PoolError> {
-    let (pool, first, until) = blockable(tx, actor, id, window, units)?;
+    let (pool, first, until) = blockable(tx, actor, id, block)?;
     let rule = Rule::read(tx, &pool, first, until)?;
     for cell in first..until {
         let fresh = rule.as_ref().map_or(0, |it| it.capacity(cell));
@@ -334,33 +364,33 @@ pub fn block(
         tx.later(sql, args![id, cell, fresh])?;
         let sql = "update cell set blocked = blocked + $3
                    where pool = $1 and cell = $2 and taken + blocked + $3 <= capacity";
-        if tx.exec(sql, args![id, cell, units])? == 0 {
+        if tx.exec(sql, args![id, cell, block.units])? == 0 {
             let has = cells::left(tx, id, cell)?;
             return Err(PoolError::NotFree { pool: id, cell, has });
         }
     }
-    Ok(())
+    Ok(tell(tx, now, actor, id, ("blocked", Fact::Count(block.units)))?)
 }
 
-/// Takes a block of `units` back from each cell that touches the window, all or none.
+/// Takes a block back from each cell that touches the window, all or none.
 pub fn unblock(
     tx: &mut Tx<'_>,
+    now: Timestamp,
     actor: Actor,
     id: PoolId,
-    window: (Timestamp, Timestamp),
-    units: i64,
+    block: Block,
 ) -> Result<(), PoolError> {
-    let (_, first, until) = blockable(tx, actor, id, window, units)?;
+    let (_, first, until) = blockable(tx, actor, id, block)?;
     for cell in first..until {
         let sql = "update cell set blocked = blocked - $3
                    where pool = $1 and cell = $2 and blocked >= $3";
-        if tx.exec(sql, args![id, cell, units])? == 0 {
+        if tx.exec(sql, args![id, cell, block.units])? == 0 {
             let sql = "select blocked from cell where pool = $1 and cell = $2";
             let has = tx.opt(sql, args![id, cell], |row| row.get(0))?.unwrap_or(0);
             return Err(PoolError::NotFree { pool: id, cell, has });
         }
     }
-    Ok(())
+    Ok(tell(tx, now, actor, id, ("unblocked", Fact::Count(block.units)))?)
 }
 
 /// The pool and the cells that touch the window.
@@ -368,21 +398,20 @@ fn blockable(
     tx: &mut Tx<'_>,
     actor: Actor,
     id: PoolId,
-    window: (Timestamp, Timestamp),
-    units: i64,
+    block: Block,
 ) -> Result<(Pool, i64, i64), PoolError> {
     let pool = managed(tx, actor, id)?;
-    if !(1..=UNITS_MAX).contains(&units) {
+    if !(1..=UNITS_MAX).contains(&block.units) {
         return invalid("units", "from 1 to 1000000000 units");
     }
     if pool.axis == Axis::None {
         return Ok((pool, 0, 1));
     }
     let grid_min = time_grid(&pool)?;
-    let first = cells::cell_of(grid_min, window.0);
-    let until = cells::cell_of(grid_min, Timestamp::from_micros(window.1.micros() - 1)) + 1;
-    if window.1 <= window.0 || until - first > CELLS_MAX {
-        return invalid("window", "an end after its beginning, at most 1008 cells long");
+    let first = cells::cell_of(grid_min, block.from);
+    let until = cells::cell_of(grid_min, Timestamp::from_micros(block.until.micros() - 1)) + 1;
+    if block.until <= block.from || until - first > CELLS_MAX {
+        return invalid("until", "after `from`, at most 1008 cells after it");
     }
     Ok((pool, first, until))
 }

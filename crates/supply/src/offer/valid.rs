@@ -6,6 +6,7 @@ use base::{Currency, Money};
 
 use super::write::OfferError;
 use super::{Offer, OfferKind, OptionGroup, Text, Variant};
+use crate::OfferId;
 
 /// Refuses the first field that no offer can have.
 pub(crate) fn check(offer: &Offer) -> Result<(), OfferError> {
@@ -30,7 +31,7 @@ pub(crate) fn check(offer: &Offer) -> Result<(), OfferError> {
         return invalid("media", "at most 20 pictures");
     }
     variants(offer)?;
-    groups(&offer.option_groups)?;
+    groups(offer.id, &offer.option_groups)?;
     one_currency(offer)
 }
 
@@ -93,8 +94,8 @@ fn variants(offer: &Offer) -> Result<(), OfferError> {
         return invalid("variants", "1 to 100 variants");
     }
     let ids: BTreeSet<_> = offer.variants.iter().map(|it| it.id).collect();
-    if ids.len() != offer.variants.len() {
-        return invalid("variants", "each variant once");
+    if ids.len() != offer.variants.len() || offer.variants.iter().any(|it| it.offer != offer.id) {
+        return invalid("variants", "each variant once, each of this offer");
     }
     for Variant { texts: words, price, pool_units, duration_min, .. } in &offer.variants {
         texts("variants.texts", words)?;
@@ -107,16 +108,17 @@ fn variants(offer: &Offer) -> Result<(), OfferError> {
     Ok(())
 }
 
-fn groups(groups: &[OptionGroup]) -> Result<(), OfferError> {
+fn groups(offer: OfferId, groups: &[OptionGroup]) -> Result<(), OfferError> {
     if groups.len() > 50 {
         return invalid("option_groups", "at most 50 groups");
     }
     let ids: BTreeSet<_> = groups.iter().map(|it| it.id).collect();
     let options: BTreeSet<_> = groups.iter().flat_map(|it| &it.options).map(|it| it.id).collect();
-    if ids.len() != groups.len()
+    if groups.iter().any(|it| it.offer != offer)
+        || ids.len() != groups.len()
         || options.len() != groups.iter().map(|it| it.options.len()).sum::<usize>()
     {
-        return invalid("option_groups", "each group and each option once");
+        return invalid("option_groups", "each group and each option once, each of this offer");
     }
     for group in groups {
         if group.texts.is_empty() {

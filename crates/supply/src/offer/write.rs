@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use base::{Id, Money, Timestamp, Val};
 use party::{Actor, Forbidden, MayError, PremisesId, Right, Scope};
-use store::{StoreError, Tx, args};
+use store::{Event, Fact, StoreError, Tx, args};
 
 use super::read::{by_id, listed};
 use super::{Offer, OfferKind, OfferState, Text, Variant, valid};
@@ -122,6 +122,20 @@ fn may(tx: &mut Tx<'_>, actor: Actor, offer: &Offer) -> Result<(), OfferError> {
     Ok(party::may(tx, actor, Right::ManageOffers, scope)?)
 }
 
+/// Tells what happened to an offer.
+fn tell(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    kind: &'static str,
+    offer: &Offer,
+) -> Result<(), StoreError> {
+    let merchant = ("merchant", Fact::Id(offer.merchant.raw()));
+    let premises = ("premises", Fact::Id(offer.premises.raw()));
+    let (thing, actor) = (offer.id.raw(), actor.raw());
+    tx.emit(now, Event { kind, thing, actor, facts: &[merchant, premises] })
+}
+
 /// Makes an offer, as a draft of version 1.
 pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: &Save) -> Result<(), OfferError> {
     let offer = &cmd.offer;
@@ -146,9 +160,10 @@ pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: &Save) -> Result<(), OfferEr
         return Err(taken(tx, offer)?);
     }
     for (position, variant) in (0..).zip(&offer.variants) {
-        insert_variant(tx, now, cmd.actor, offer.id, position, variant)?;
+        insert_variant(tx, now, cmd.actor, position, variant)?;
     }
-    write_rest(tx, offer)
+    write_rest(tx, offer)?;
+    Ok(tell(tx, now, cmd.actor, "offer.created", offer)?)
 }
 
 /// Writes an offer over the version that was read: what it says, its variants (those left out
@@ -189,7 +204,8 @@ pub fn update(tx: &mut Tx<'_>, now: Timestamp, cmd: &Save) -> Result<(), OfferEr
     tx.later("delete from option_group where offer = $1", args![offer.id])?;
     tx.later("delete from offer_text where offer = $1", args![offer.id])?;
     tx.later("delete from offer_media where offer = $1", args![offer.id])?;
-    write_rest(tx, offer)
+    write_rest(tx, offer)?;
+    Ok(tell(tx, now, cmd.actor, "offer.changed", offer)?)
 }
 
 fn check_update(old: &Offer, new: &Offer) -> Result<(), OfferError> {
@@ -222,7 +238,7 @@ fn write_variants(
     tx.later("update variant set active = false where offer = $1", args![offer.id])?;
     for (position, variant) in (0_i64..).zip(&offer.variants) {
         let Some(before) = old.variants.iter().find(|it| it.id == variant.id) else {
-            insert_variant(tx, now, cmd.actor, offer.id, position, variant)?;
+            insert_variant(tx, now, cmd.actor, position, variant)?;
             continue;
         };
         let sql = "update variant set position = $2, active = $3, pool = $4, pool_units = $5,
@@ -287,7 +303,7 @@ pub fn publish(
     if offer.valid_until.is_some_and(|it| it <= now) {
         return Err(OfferError::Invalid { field: "valid_until", wanted: "after now" });
     }
-    set_state(tx, now, &offer, OfferState::Live)
+    set_state(tx, now, actor, &offer, OfferState::Live)
 }
 
 /// Takes a live offer off sale for now.
@@ -302,7 +318,7 @@ pub fn pause(
     if offer.state != OfferState::Live {
         return Err(OfferError::State { is: offer.state, wanted: "live" });
     }
-    set_state(tx, now, &offer, OfferState::Paused)
+    set_state(tx, now, actor, &offer, OfferState::Paused)
 }
 
 /// Takes an offer off sale for good. Orders that stand are kept; its key is free again.
@@ -312,7 +328,7 @@ pub fn end(tx: &mut Tx<'_>, now: Timestamp, actor: Actor, id: OfferId) -> Result
     if offer.state == OfferState::Ended {
         return Err(OfferError::State { is: offer.state, wanted: "draft, live or paused" });
     }
-    set_state(tx, now, &offer, OfferState::Ended)?;
+    set_state(tx, now, actor, &offer, OfferState::Ended)?;
     Ok(tx.later("update offer set merchant_key = null where id = $1", args![id])?)
 }
 
@@ -320,13 +336,20 @@ pub fn end(tx: &mut Tx<'_>, now: Timestamp, actor: Actor, id: OfferId) -> Result
 fn set_state(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    actor: Actor,
     offer: &Offer,
     state: OfferState,
 ) -> Result<(), OfferError> {
     let sql = "update offer set state = $2, version = version + 1, changed_at = $3
                where id = $1 and version = $4";
     if tx.exec(sql, args![offer.id, state, now, offer.version])? == 1 {
-        return Ok(());
+        let kind = match state {
+            OfferState::Draft => "offer.drafted",
+            OfferState::Live => "offer.published",
+            OfferState::Paused => "offer.paused",
+            OfferState::Ended => "offer.ended",
+        };
+        return Ok(tell(tx, now, actor, kind, offer)?);
     }
     let version = by_id(tx, offer.id)?.map_or(0, |it| it.version);
     Err(OfferError::Stale { version })
@@ -386,15 +409,14 @@ fn insert_variant(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: Actor,
-    offer: OfferId,
     position: i64,
     variant: &Variant,
 ) -> Result<(), OfferError> {
     let sql = "insert into variant (id, offer, position, active, price_minor, price_currency,
                    price_version, pool, pool_units, duration_min)
                values ($1, $2, $3, $4, null, null, 0, $5, $6, $7) on conflict do nothing";
-    let Variant { id, active, pool, pool_units, duration_min, price, .. } = variant;
-    let values = args![*id, offer, position, *active, *pool, *pool_units, *duration_min];
+    let Variant { id, offer, active, pool, pool_units, duration_min, price, .. } = variant;
+    let values = args![*id, *offer, position, *active, *pool, *pool_units, *duration_min];
     if tx.exec(sql, values)? == 0 {
         return Err(OfferError::Duplicate);
     }
@@ -426,7 +448,10 @@ fn write_price(
     let sql = "insert into variant_price
                    (variant, version, price_minor, price_currency, set_at, set_by)
                values ($1, $2, $3, $4, $5, $6)";
-    Ok(tx.later(sql, args![before.id, version, minor, currency, now, actor.raw()])?)
+    tx.later(sql, args![before.id, version, minor, currency, now, actor.raw()])?;
+    let facts = [("price", Fact::Money(price)), ("version", Fact::Count(version))];
+    let (thing, actor) = (before.id.raw(), actor.raw());
+    Ok(tx.emit(now, Event { kind: "variant.priced", thing, actor, facts: &facts })?)
 }
 
 /// Writes option groups, options, words and pictures, none of which are there.

@@ -1,6 +1,11 @@
 //! Supply on both engines.
 
+mod audit;
+mod catalogs;
 mod claims;
 mod model;
+mod offers;
+mod races;
 mod sim;
+mod texts;
 mod world;

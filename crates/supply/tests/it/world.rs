@@ -2,7 +2,7 @@
 
 use base::{Id, Timestamp};
 use party::{Actor, PartyId, PremisesId};
-use store::{Db, Engine, StoreError, Tx};
+use store::{Db, Engine, StoreError, Tx, args};
 use supply::capacity::pool::{self, Shape};
 use supply::stock::{self, Movement, Reason};
 use supply::{ClaimId, MovementId, PoolId};
@@ -38,6 +38,17 @@ pub(crate) fn stock_pool(tx: &mut Tx<'_>, raw: i64, units: i64) -> Result<(), St
         stock::receive(tx, MONDAY, cmd).map_err(|error| StoreError::Other(error.to_string()))?;
     }
     Ok(())
+}
+
+/// A stock of `units` at another place of the merchant.
+pub(crate) fn stock_pool_at(
+    tx: &mut Tx<'_>,
+    raw: i64,
+    premises: PremisesId,
+    units: i64,
+) -> Result<(), StoreError> {
+    stock_pool(tx, raw, units)?;
+    tx.exec("update pool set premises = $2 where id = $1", args![pool_id(raw), premises]).map(drop)
 }
 
 /// A time pool by a weekly table, in Shanghai.
