@@ -91,16 +91,24 @@ impl Keys {
     /// nothing but statements that come to the same when they are repeated.
     pub(super) fn run<T>(&self, mut body: impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tries = 0;
+        let (mut tries, mut lost) = (0, false);
         loop {
             let result = self.standing(&mut link).and_then(|it| transact(it, &mut body));
             match &result {
-                Err(StoreError::Retry(_)) if tries < TRIES => {}
-                Err(StoreError::Fatal(_) | StoreError::Unknown(_)) if tries < 2 => *link = None,
+                Err(StoreError::Retry(_)) if tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(5 << tries.min(6)));
+                }
+                // A line that rested may be dead; a new one tells.
+                Err(StoreError::Fatal(_) | StoreError::Unknown(_)) => {
+                    *link = None;
+                    if lost {
+                        return result;
+                    }
+                    lost = true;
+                }
                 _ => return result,
             }
-            tries += 1;
-            std::thread::sleep(std::time::Duration::from_millis(5 << tries.min(6)));
         }
     }
 
