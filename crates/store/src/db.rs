@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::exec_pg::{self, Line};
 use crate::exec_sqlite::{self, Writer, step};
+use crate::files::{self, Files as _};
 use crate::house::House;
 use crate::metrics::Metrics;
 use crate::migrate::{self, Migration};
@@ -338,7 +339,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 /// Makes the data folder, for its owner alone.
-fn make_folder(data: &Path) -> Result<(), OpenError> {
+pub(crate) fn make_folder(data: &Path) -> Result<(), OpenError> {
     let wrong =
         |error: std::io::Error| OpenError::Folder(data.display().to_string(), error.to_string());
     if data.is_dir() {
@@ -348,7 +349,9 @@ fn make_folder(data: &Path) -> Result<(), OpenError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(data).map_err(wrong)
+    builder.create(data).map_err(wrong)?;
+    // A folder whose name is not durable takes all that is in it along.
+    files::Disk.sync_dir(files::folder_of(data)).map_err(wrong)
 }
 
 /// Refuses a server that answers before the work is on the disk.

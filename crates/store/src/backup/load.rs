@@ -26,13 +26,51 @@ pub fn restore(
     target: &Target,
     migrations: &[&[Migration]],
 ) -> Result<Manifest, BackupError> {
+    restore_with(path, target, migrations, &|_, _| ())
+}
+
+/// [`restore`], and `progress` hears how many records of how many are loaded.
+pub fn restore_with(
+    path: &Path,
+    target: &Target,
+    migrations: &[&[Migration]],
+    progress: &dyn Fn(u64, u64),
+) -> Result<Manifest, BackupError> {
     let mut archive = Archive::open(path)?;
-    let lists = known_steps(&archive.manifest, migrations)?;
+    let steps = known_steps(&archive.manifest, migrations)?;
+    let total = archive.manifest.parts.iter().map(|it| it.records).sum();
+    let mut source = Source { archive: &mut archive, progress, done: 0, total };
     match target {
-        Target::Sqlite { data } => restore_sqlite(&mut archive, data, &lists)?,
-        Target::Postgres { url, .. } => restore_postgres(&mut archive, url, &lists)?,
+        Target::Sqlite { data } => restore_sqlite(&mut source, data, &steps)?,
+        Target::Postgres { url, .. } => restore_postgres(&mut source, url, &steps)?,
     }
     Ok(archive.manifest)
+}
+
+/// The archive, and who hears how far it is read.
+struct Source<'a> {
+    archive: &'a mut Archive,
+    progress: &'a dyn Fn(u64, u64),
+    done: u64,
+    total: u64,
+}
+
+impl Source<'_> {
+    fn read(
+        &mut self,
+        part: &Part,
+        mut take: impl FnMut(Vec<u8>) -> Result<(), BackupError>,
+    ) -> Result<(), BackupError> {
+        let (done, total, progress) = (&mut self.done, self.total, self.progress);
+        self.archive.read(part, |record| {
+            take(record)?;
+            *done += 1;
+            if *done % 256 == 0 || *done == total {
+                progress(*done, total);
+            }
+            Ok(())
+        })
+    }
 }
 
 /// The migrations that the archive's tables were made by, in this version's order.
@@ -60,18 +98,18 @@ fn known_steps(
 }
 
 fn restore_sqlite(
-    archive: &mut Archive,
+    source: &mut Source<'_>,
     data: &Path,
     steps: &[Migration],
 ) -> Result<(), BackupError> {
-    std::fs::create_dir_all(data)?;
+    crate::db::make_folder(data)?;
     let file = data.join("hutong.db");
     let link = exec_sqlite::open_writer(&file, &Options::default())?;
     link.execute_batch("pragma foreign_keys = off; begin immediate").map_err(StoreError::from)?;
     let shelf = data.join("blobs");
     let mut tx = Tx::sqlite(&link);
     let filled = refuse_full(&mut tx, &file.display().to_string())
-        .and_then(|()| fill(archive, &mut tx, steps, Some(&shelf)))
+        .and_then(|()| fill(source, &mut tx, steps, Some(&shelf)))
         .and_then(|()| {
             let sql = "select count(*) from pragma_foreign_key_check";
             let broken: i64 = tx.one(sql, args![], |row| row.get(0))?;
@@ -87,7 +125,7 @@ fn restore_sqlite(
 }
 
 fn restore_postgres(
-    archive: &mut Archive,
+    source: &mut Source<'_>,
     url: &str,
     steps: &[Migration],
 ) -> Result<(), BackupError> {
@@ -97,7 +135,7 @@ fn restore_postgres(
     session.queue_text("begin");
     let mut tx = Tx::postgres(&mut session);
     let filled =
-        refuse_full(&mut tx, "the database").and_then(|()| fill(archive, &mut tx, steps, None));
+        refuse_full(&mut tx, "the database").and_then(|()| fill(source, &mut tx, steps, None));
     if filled.is_err() {
         session.drop_queue();
     }
@@ -115,7 +153,7 @@ fn refuse_full(tx: &mut Tx<'_>, name: &str) -> Result<(), BackupError> {
 
 /// Runs the migrations and loads every part.
 fn fill(
-    archive: &mut Archive,
+    source: &mut Source<'_>,
     tx: &mut Tx<'_>,
     steps: &[Migration],
     shelf: Option<&PathBuf>,
@@ -137,14 +175,14 @@ fn fill(
     for table in tables.iter().filter(|it| !schema::is_apart(&it.name)) {
         tx.exec(&format!("delete from {}", quoted(&table.name)), args![])?;
     }
-    for part in archive.manifest.parts.clone() {
+    for part in source.archive.manifest.parts.clone() {
         if part.name == BLOBS {
-            load_blobs(archive, tx, &part, shelf)?;
+            load_blobs(source, tx, &part, shelf)?;
             continue;
         }
         let known = tables.iter().find(|it| it.name == part.name);
         let unknown = || BackupError::Damaged(format!("it has a table {} too many", part.name));
-        load_rows(archive, tx, &part, known.ok_or_else(unknown)?)?;
+        load_rows(source, tx, &part, known.ok_or_else(unknown)?)?;
     }
     for [table, name, definition] in &keys {
         tx.ddl(&format!("alter table {table} add constraint {} {definition}", quoted(name)))?;
@@ -153,7 +191,7 @@ fn fill(
 }
 
 fn load_rows(
-    archive: &mut Archive,
+    source: &mut Source<'_>,
     tx: &mut Tx<'_>,
     part: &Part,
     table: &Table,
@@ -170,7 +208,7 @@ fn load_rows(
         Engine::Postgres => ROWS_MAX,
     };
     let mut waiting: Vec<Vec<Owned>> = Vec::new();
-    archive.read(part, |record| {
+    source.read(part, |record| {
         let row = rows::decode(&record, booleans.len()).ok_or_else(|| damaged("a row"))?;
         waiting.push(row);
         if waiting.len() == at_once {
@@ -215,12 +253,12 @@ fn insert(
 }
 
 fn load_blobs(
-    archive: &mut Archive,
+    source: &mut Source<'_>,
     tx: &mut Tx<'_>,
     part: &Part,
     shelf: Option<&PathBuf>,
 ) -> Result<(), BackupError> {
-    archive.read(part, |record| {
+    source.read(part, |record| {
         let damaged = || BackupError::Damaged("a blob is not what its name says".to_owned());
         let (id, bytes) = blob_of(&record).ok_or_else(damaged)?;
         match shelf {

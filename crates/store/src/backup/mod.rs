@@ -27,7 +27,7 @@ use crate::target::OpenError;
 use crate::{Engine, Tx, args};
 
 pub use archive::{Manifest, Part, Step};
-pub use load::restore;
+pub use load::{restore, restore_with};
 
 use archive::{Archive, Writer};
 use schema::Table;

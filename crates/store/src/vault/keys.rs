@@ -28,6 +28,8 @@ pub enum KeysAt {
     Postgres {
         /// Its URL.
         url: String,
+        /// Test hook: serves from a server that may lose keys.
+        allow_unsafe: bool,
     },
     /// Nobody said where: each call that needs a key says so.
     Nowhere,
@@ -44,7 +46,9 @@ impl KeysAt {
         };
         match target {
             Target::Sqlite { data } => beside(data),
-            Target::Postgres { keys_url: Some(url), .. } => Self::Postgres { url: url.clone() },
+            Target::Postgres { keys_url: Some(url), .. } => {
+                Self::Postgres { url: url.clone(), allow_unsafe: options.allow_unsafe }
+            }
             Target::Postgres { data: Some(data), .. } => beside(data),
             Target::Postgres { .. } => Self::Nowhere,
         }
@@ -119,7 +123,9 @@ impl Keys {
                 KeysAt::Sqlite { path, vfs, synchronous } => {
                     Link::Sqlite(sqlite_link(path, vfs.as_deref(), synchronous)?)
                 }
-                KeysAt::Postgres { url } => Link::Postgres(Box::new(pg_link(url)?)),
+                KeysAt::Postgres { url, allow_unsafe } => {
+                    Link::Postgres(Box::new(pg_link(url, *allow_unsafe)?))
+                }
                 KeysAt::Nowhere => {
                     let text = "no place is named for the keys: give the URL of their database";
                     return Err(StoreError::Other(text.to_owned()));
@@ -245,11 +251,19 @@ fn only_the_owner_reads(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn pg_link(url: &str) -> Result<pg::Session> {
+fn pg_link(url: &str, allow_unsafe: bool) -> Result<pg::Session> {
     let connector = pg::Connector::new(url, &Options::default())
         .map_err(|it| StoreError::Fatal(it.to_string()))?;
     let mut session = connector.connect()?;
     session.run_text("set synchronous_commit to on")?;
+    for setting in ["fsync", "full_page_writes"] {
+        let rows = session.query("select current_setting($1)", &[base::Val::Text(setting)])?;
+        let off = rows.iter().any(|it| pg::column(it, 0) == Some(base::Val::Text("off")));
+        if off && !allow_unsafe {
+            let text = format!("the server of the keys runs with {setting} = off; set it to on");
+            return Err(StoreError::Other(text));
+        }
+    }
     Ok(session)
 }
 

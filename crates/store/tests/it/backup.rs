@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use store::backup::{BackupError, backup, restore, verify};
+use store::backup::{BackupError, backup, restore, restore_with, verify};
 use store::testing::{PgDatabase, each_engine, empty_postgres, test_options};
 use store::{BlobId, Db, Engine, Migration, StoreError, Target, args};
 
@@ -142,7 +142,10 @@ fn a_backup_under_load_restores_into_both_engines_as_one_moment() {
             let next = AtomicI64::new(acknowledged.load(Ordering::SeqCst) + 1);
             std::thread::scope(|scope| {
                 scope.spawn(|| (0..20).for_each(|_| give(db, next.fetch_add(1, Ordering::SeqCst))));
-                restore(&path, &target, &[SHOP]).unwrap();
+                let heard = std::cell::Cell::new((0, 0));
+                let progress = |done, total| heard.set((done, total));
+                restore_with(&path, &target, &[SHOP], &progress).unwrap();
+                assert_eq!(heard.get().0, manifest.rows() + 1, "rows and one blob");
             });
             acknowledged.store(next.load(Ordering::SeqCst) - 1, Ordering::SeqCst);
             let again = Db::open_with(&target, &[SHOP, LATER], test_options()).unwrap();

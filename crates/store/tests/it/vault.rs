@@ -12,7 +12,7 @@ fn each_key_store(test: impl Fn(&KeysAt)) {
     let path = folder.path().join("keys.db");
     test(&KeysAt::Sqlite { path, vfs: None, synchronous: "full" });
     let database = empty_postgres();
-    test(&KeysAt::Postgres { url: database.url().to_owned() });
+    test(&KeysAt::Postgres { url: database.url().to_owned(), allow_unsafe: true });
 }
 
 #[test]
@@ -100,7 +100,8 @@ fn a_copy_of_the_keys_moves_between_engines() {
     let database = empty_postgres();
     let path = folder.path().join("keys.db");
     let embedded = Vault::new(KeysAt::Sqlite { path, vfs: None, synchronous: "full" });
-    let server = Vault::new(KeysAt::Postgres { url: database.url().to_owned() });
+    let server =
+        Vault::new(KeysAt::Postgres { url: database.url().to_owned(), allow_unsafe: true });
     let wang = embedded.seal(1, Class::Free, "person.name", b"Wang").unwrap();
     let li = embedded.seal(2, Class::Free, "person.name", b"Li").unwrap();
     let hash = embedded.lookup("person.phone", b"138").unwrap();
@@ -118,11 +119,15 @@ fn a_copy_of_the_keys_moves_between_engines() {
 }
 
 #[test]
-fn keys_are_refused_in_the_database_that_they_seal() {
+fn keys_are_refused_in_the_database_that_they_seal_and_where_they_may_get_lost() {
     let database = fresh_postgres(&[]);
-    let vault = Vault::new(KeysAt::Postgres { url: database.url().to_owned() });
+    let vault = Vault::new(KeysAt::Postgres { url: database.url().to_owned(), allow_unsafe: true });
     let refused = vault.ready().unwrap_err().to_string();
     assert!(refused.contains("another database"), "{refused}");
+    let database = empty_postgres();
+    let at = KeysAt::Postgres { url: database.url().to_owned(), allow_unsafe: false };
+    let refused = Vault::new(at).ready().unwrap_err().to_string();
+    assert!(refused.contains("fsync = off"), "{refused}");
     let nowhere = Vault::new(KeysAt::Nowhere).ready().unwrap_err().to_string();
     assert!(nowhere.contains("no place is named"), "{nowhere}");
 }
