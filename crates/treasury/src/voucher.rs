@@ -508,7 +508,8 @@ pub fn give_back_unused(
         payment: payment.id,
         order,
         amount: value,
-        promotion: None,
+        // A voucher is sold at its price: nothing of a platform's addition lies in it.
+        promotion: Some(Money::zero(value.currency)),
         reason: cmd.reason,
         borne_by: Bearer::Merchant,
         posting: cmd.posting,
