@@ -29,13 +29,27 @@ pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> 
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(file, flags, options)?;
-    connection.execute_batch("pragma journal_mode = wal")?;
+    log_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", options.synchronous)?;
     connection.execute_batch("pragma foreign_keys = on")?;
     if options.sync_at_open {
         sync_log(&connection)?;
     }
     Ok(connection)
+}
+
+/// Turns the write-ahead log on. SQLite gives a row before it commits that change, so the answer
+/// counts only once the statement has ended well; and it may keep another mode without an error,
+/// in which a commit hangs on the folder too, which is not synced.
+pub(crate) fn log_ahead(connection: &Connection) -> Result<()> {
+    let mut change = connection.prepare("pragma journal_mode = wal")?;
+    let mut rows = change.query([])?;
+    while rows.next()?.is_some() {}
+    let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Fatal(format!("the file keeps journal_mode {mode}; it needs wal")))
 }
 
 /// Makes durable what recovery found in the log. A process that was killed between writing a

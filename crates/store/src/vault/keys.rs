@@ -119,7 +119,11 @@ impl Keys {
             };
             match transact(&mut fresh, &mut make_tables) {
                 // Two nodes that start at once may both make the tables; the loser looks again.
-                Err(StoreError::Constraint(text)) => return Err(StoreError::Retry(text)),
+                Err(StoreError::Constraint(text) | StoreError::Other(text))
+                    if was_made_by_another(&text) =>
+                {
+                    return Err(StoreError::Retry(text));
+                }
                 other => other?,
             }
             if let Link::Sqlite(connection) = &fresh {
@@ -169,6 +173,11 @@ impl Keys {
     }
 }
 
+/// PostgreSQL's unique violation in its catalogue, duplicate object and duplicate table.
+fn was_made_by_another(text: &str) -> bool {
+    ["23505", "42710", "42P07"].iter().any(|code| text.starts_with(code))
+}
+
 fn transact<T>(link: &mut Link, body: &mut impl FnMut(&mut Tx<'_>) -> Result<T>) -> Result<T> {
     match link {
         Link::Sqlite(connection) => {
@@ -208,9 +217,8 @@ fn sqlite_link(path: &Path, vfs: Option<&str>, synchronous: &str) -> Result<rusq
         }
     };
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.execute_batch(
-        "pragma journal_mode = wal; pragma secure_delete = on; pragma temp_store = memory;",
-    )?;
+    exec_sqlite::log_ahead(&connection)?;
+    connection.execute_batch("pragma secure_delete = on; pragma temp_store = memory;")?;
     connection.pragma_update(None, "synchronous", synchronous)?;
     Ok(connection)
 }

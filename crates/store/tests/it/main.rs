@@ -3,6 +3,7 @@
 
 mod backup;
 mod blobs;
+mod erasure;
 mod events;
 mod exec;
 mod jobs;

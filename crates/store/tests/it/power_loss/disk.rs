@@ -85,6 +85,8 @@ struct State {
 pub(super) struct Fate {
     /// Where the process is killed.
     pub(super) killed_at: Option<u64>,
+    /// The process is killed at the first sync from here on: all is written, nothing is synced.
+    pub(super) killed_before_sync: Option<u64>,
     /// The first sync from here on fails.
     pub(super) stumbles_at: Option<u64>,
     /// Where the power fails.
@@ -137,18 +139,27 @@ impl Disk {
         mark: impl FnOnce(&mut State),
         fails: impl FnOnce(&mut State),
     ) -> Result<(), Refused> {
-        let stumbles = |at: u64| {
+        let due = |of: fn(&mut Fate) -> &mut Option<u64>, at: u64| {
             let mut fate = self.fate.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = fate.stumbles_at.is_some_and(|it| it <= at);
-            if now {
-                fate.stumbles_at = None;
+            let due = of(&mut fate).is_some_and(|it| it <= at);
+            if due {
+                *of(&mut fate) = None;
             }
-            now
+            due
         };
+        {
+            let mut state = self.lock();
+            let lives = !state.dark && state.process == by;
+            if lives && due(|it| &mut it.killed_before_sync, state.steps + 1) {
+                state.process += 1;
+                state.steps += 1;
+                return Err(Refused);
+            }
+        }
         let mut refused = false;
         self.step(by, |state, at| {
             let dark = self.fate.lock().unwrap_or_else(PoisonError::into_inner).dark_at == Some(at);
-            refused = !dark && stumbles(at);
+            refused = !dark && due(|it| &mut it.stumbles_at, at);
             match (dark, refused) {
                 (true, _) => {}
                 (false, true) => fails(state),

@@ -7,7 +7,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::ffi;
 
@@ -16,26 +16,37 @@ use super::disk::Disk;
 /// The name to open databases by.
 pub(super) const NAME: &CStr = c"power-loss";
 
-/// The disks by the folders that they stand for.
-static DISKS: Mutex<Vec<(PathBuf, Arc<Disk>)>> = Mutex::new(Vec::new());
+/// A disk, the folder that stands for it, and the process that sees it there.
+struct Mount {
+    folder: PathBuf,
+    disk: Arc<Disk>,
+    process: u64,
+}
 
-/// Lets `disk` hear of the databases in `folder`.
+static MOUNTS: Mutex<Vec<Mount>> = Mutex::new(Vec::new());
+
+/// Lets `disk` hear of the databases in `folder`, which the process that is alive opens.
 pub(super) fn mount(folder: &Path, disk: &Arc<Disk>) {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(register);
-    let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-    disks.push((folder.to_owned(), Arc::clone(disk)));
+    let (folder, disk, process) = (folder.to_owned(), Arc::clone(disk), disk.process());
+    mounts().push(Mount { folder, disk, process });
 }
 
 /// Forgets the disk of `folder`; open files keep theirs.
 pub(super) fn unmount(folder: &Path) {
-    let mut disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-    disks.retain(|it| it.0 != folder);
+    mounts().retain(|it| it.folder != folder);
 }
 
-fn disk_of(path: &Path) -> Option<Arc<Disk>> {
-    let disks = DISKS.lock().unwrap_or_else(PoisonError::into_inner);
-    disks.iter().find(|it| Some(it.0.as_path()) == path.parent()).map(|it| Arc::clone(&it.1))
+fn mounts() -> MutexGuard<'static, Vec<Mount>> {
+    MOUNTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The disk that a path lies on, and the process that sees it there.
+fn disk_of(path: &Path) -> Option<(Arc<Disk>, u64)> {
+    let mounts = mounts();
+    let mount = mounts.iter().find(|it| Some(it.folder.as_path()) == path.parent())?;
+    Some((Arc::clone(&mount.disk), mount.process))
 }
 
 /// The name that a disk knows a database's file by: it has no folders for them.
@@ -110,9 +121,9 @@ unsafe extern "C" fn open(
         let mut mine = ptr::null_mut();
         if flags & kept != 0 && !name.is_null() {
             let path = path_of(name);
-            if let Some(disk) = disk_of(&path) {
+            if let Some((disk, process)) = disk_of(&path) {
                 let logs = flags & ffi::SQLITE_OPEN_MAIN_DB == 0;
-                let (name, process) = (name_of(&path), disk.process());
+                let name = name_of(&path);
                 let Some(file) = disk.open(process, &name, logs) else {
                     return ffi::SQLITE_CANTOPEN;
                 };
@@ -138,11 +149,11 @@ unsafe extern "C" fn delete(_: *mut ffi::sqlite3_vfs, name: *const c_char, sync:
     // SAFETY: SQLite hands in a name that ends with 0.
     unsafe {
         let path = path_of(name);
-        if let Some(disk) = disk_of(&path) {
-            let fate = disk.remove(disk.process(), &name_of(&path));
+        if let Some((disk, process)) = disk_of(&path) {
+            let fate = disk.remove(process, &name_of(&path));
             let synced = match sync {
                 0 => Ok(()),
-                _ => disk.sync_folder(disk.process(), Path::new("")),
+                _ => disk.sync_folder(process, Path::new("")),
             };
             if fate.and(synced).is_err() {
                 return ffi::SQLITE_IOERR_DELETE;
