@@ -326,14 +326,17 @@ create table settlement_file (
     provider text not null,
     business_day bigint not null,
     lines bigint not null,
+    fee_minor bigint not null,
+    currency text not null,
     read_at bigint not null,
-    primary key (provider, business_day)
+    primary key (provider, business_day, currency)
 );
 
 create table settlement_entry (
     provider text not null,
     business_day bigint not null,
     line_no bigint not null,
+    event_id text not null,
     reference text not null,
     kind text not null check (kind in ('capture', 'refund')),
     amount_minor bigint not null,
@@ -342,4 +345,4 @@ create table settlement_entry (
     primary key (provider, business_day, line_no)
 );
 
-create index settlement_entry_reference on settlement_entry (provider, reference, kind);
+create index settlement_entry_event on settlement_entry (provider, event_id);

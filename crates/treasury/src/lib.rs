@@ -3,7 +3,7 @@
 //! **The platform records and instructs, licensed parties act**: customer money lies with a
 //! licensed payment institution; the ledger mirrors it and is reconciled with its files every day.
 //!
-//! Invariants, each in the schema too, and audited by `check`:
+//! Invariants, each in the schema too, and audited by [`check`](check()):
 //! * Every posting sums to zero in each currency; entries are never changed or removed.
 //! * What leaves an order's escrow never exceeds what came in; refunds never exceed the payment.
 //! * A merchant gets money that we collect only for what is kept, or by a frozen term.
@@ -14,17 +14,20 @@
 
 pub mod breaks;
 pub mod cash;
+mod check;
 pub mod commission;
 pub mod day;
 pub mod ledger;
 pub mod payment;
 pub mod payout;
 pub mod provider;
+pub mod reconcile;
 pub mod requests;
 pub mod settle;
 pub mod statement;
 pub mod voucher;
 
+pub use check::check;
 pub use ledger::{Account, Leg, PostError, Posting};
 pub use payment::{
     Bearer, Capture, GiveBack, GiveBackError, GivenBack, Method, Milestone, Part, Payment,

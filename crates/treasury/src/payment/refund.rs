@@ -319,8 +319,7 @@ fn out_of_escrow(
     let thing = cmd.refund.raw();
     let posting = Posting { id: cmd.posting, kind: "refund.asked", thing, legs: &legs };
     ledger::post(tx, now, posting)?;
-    payment.state = standing(&payment.parts).unwrap_or(payment.state);
-    rows::set_state(tx, payment.id, payment.state)?;
+    stand(tx, payment)?;
     Ok(promotion)
 }
 
@@ -428,8 +427,7 @@ fn void(
     for it in payment.parts.iter_mut().filter(|it| it.order == cmd.order) {
         it.voided = it.voided.plus(cmd.amount).map_err(PostError::from)?;
     }
-    payment.state = standing(&payment.parts).unwrap_or(payment.state);
-    rows::set_state(tx, payment.id, payment.state)?;
+    stand(tx, payment)?;
     let claimable = payment.parts.iter().any(|it| it.due().minor > 0 && !it.capture_asked);
     let Some(provider) = payment.provider().filter(|_| !claimable) else { return Ok(()) };
     let voided = payment.parts.iter().map(|it| it.voided.minor).sum();
@@ -443,6 +441,16 @@ fn void(
         amount: Money::new(voided, payment.currency()),
     };
     Ok(requests::queue(tx, now, &new)?)
+}
+
+/// Writes where the payment stands by its parts, when that has changed.
+fn stand(tx: &mut Tx<'_>, payment: &mut Payment) -> Result<(), StoreError> {
+    let state = standing(&payment.parts).unwrap_or(payment.state);
+    if state == payment.state {
+        return Ok(());
+    }
+    payment.state = state;
+    rows::set_state(tx, payment.id, state)
 }
 
 /// Asks the provider to pay back; cash waits for a clerk.
@@ -513,8 +521,7 @@ pub(crate) fn open_kept(
     for it in payment.parts.iter_mut().filter(|it| it.order == cmd.order) {
         it.refunded = it.refunded.plus(cmd.amount).map_err(PostError::from)?;
     }
-    payment.state = standing(&payment.parts).unwrap_or(payment.state);
-    rows::set_state(tx, payment.id, payment.state)?;
+    stand(tx, &mut payment)?;
     let how = ask(tx, now, &payment, cmd)?;
     tell(tx, now, cmd, how)?;
     Ok(how)

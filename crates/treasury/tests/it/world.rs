@@ -151,3 +151,91 @@ impl<'d> World<'d> {
         self.db.read(|tx| payment::by_id(tx, id)).unwrap().unwrap()
     }
 }
+
+impl World<'_> {
+    /// What the audit finds.
+    pub(crate) fn found(&self) -> Vec<store::Violation> {
+        let now = self.now();
+        self.db.read(|tx| treasury::check(tx, now)).unwrap()
+    }
+
+    /// The audit finds nothing.
+    pub(crate) fn sound(&self) {
+        let found = self.found();
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    /// The open breaks, by name.
+    pub(crate) fn breaks(&self) -> Vec<&'static str> {
+        let open = self.db.read(|tx| treasury::breaks::open(tx, 100)).unwrap();
+        open.iter().map(|it| it.name.code()).collect()
+    }
+
+    /// Something kept of an order without promotion and tip, at 5 % commission.
+    pub(crate) fn keep(
+        &self,
+        order: i64,
+        merchant: i64,
+        gross: i64,
+        part_no: i64,
+    ) -> Result<treasury::settle::Line, treasury::settle::SettleError> {
+        let cmd = treasury::settle::Kept {
+            posting: self.id(),
+            order,
+            merchant: PartyId::from_raw(merchant),
+            gross: cny(gross),
+            commission_ppm: 50_000,
+            commission_rule_version: 1,
+            tip: cny(0),
+            promotion: None,
+            part: "line",
+            part_no,
+        };
+        self.run(move |tx, now| treasury::settle::kept(tx, now, cmd.clone()))
+    }
+
+    /// A refund of something kept, borne by the merchant.
+    pub(crate) fn reverse(
+        &self,
+        payment: PaymentId,
+        line: &treasury::settle::Line,
+        minor: i64,
+    ) -> Result<RefundId, treasury::settle::ReverseError> {
+        let give_back = self.back(payment, line.order, minor);
+        let refund = give_back.refund;
+        let cmd = treasury::settle::Reversed { line: line.id, tip: cny(0), give_back };
+        self.run(move |tx, now| treasury::settle::reversed(tx, now, cmd.clone()))?;
+        Ok(refund)
+    }
+
+    /// Pays a merchant everything up to today.
+    pub(crate) fn pay_out(&self, merchant: i64, minimum: i64) -> treasury::payout::Made {
+        let cmd = treasury::payout::Make {
+            id: self.id(),
+            posting: self.id(),
+            merchant: PartyId::from_raw(merchant),
+            through_day: treasury::day::business_day(self.now()),
+            minimum: cny(minimum),
+        };
+        self.run(move |tx, now| treasury::payout::make(tx, now, cmd.clone())).unwrap()
+    }
+
+    /// Runs a statement as somebody would who tampers with the database.
+    pub(crate) fn tamper(&self, sql: &'static str) {
+        self.db.write(move |tx| tx.exec(sql, &[])).unwrap();
+    }
+}
+
+impl World<'_> {
+    /// Sends what is due, as if the provider took all of it; gives the keys.
+    pub(crate) fn send(&self) -> Vec<String> {
+        use treasury::requests::{Answered, answered, due};
+        let requests = self.run(|tx, now| due(tx, now, SANDBOX, 100, 30)).unwrap();
+        for it in &requests {
+            let (key, posting) = (it.key.clone(), self.id());
+            let answer = Answered::Accepted { provider_ref: Some("gw_1".into()), pay_url: None };
+            self.run(move |tx, now| answered(tx, now, &key, answer.clone(), posting)).unwrap();
+        }
+        requests.into_iter().map(|it| it.key).collect()
+    }
+}
