@@ -437,7 +437,7 @@ fn write_price(
     let (minor, currency) = (price.minor, price.currency);
     let values = args![before.id, minor, currency, version, before.price_version];
     if tx.exec(sql, values)? == 0 {
-        return Err(StoreError::Retry("another price came between".to_owned()).into());
+        return Err(tx.again("another price came between").into());
     }
     let sql = "insert into variant_price
                    (variant, version, price_minor, price_currency, set_at, set_by)

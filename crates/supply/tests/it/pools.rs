@@ -168,7 +168,7 @@ fn a_paused_pool_keeps_its_claims_and_an_ended_one_stays_ended() {
             stock_pool(tx, 1, 5)?;
             let (id, want) = (pool_id(1), Want::stock(pool_id(1), 1));
             assert_eq!(take(tx, 1, want), Ok(()));
-            let mut state = |tx: &mut Tx<'_>, state| pool::set_state(tx, MONDAY, HOUSE, id, state);
+            let state = |tx: &mut Tx<'_>, state| pool::set_state(tx, MONDAY, HOUSE, id, state);
             assert_eq!(state(tx, PoolState::Paused), Ok(()));
             assert_eq!(take(tx, 2, want), Err(ClaimError::Paused { pool: id }));
             assert_eq!(left(tx, id, 0)?, 0);
