@@ -58,8 +58,10 @@ pub struct Kept {
     pub commission_rule_version: i64,
     /// The tip in it: whole to the workers.
     pub tip: Money,
-    /// The discount on it and its funder. The platform's is part of gross; the merchant's is not,
-    /// and is shown for information.
+    /// The discount on it and its funder. The platform's is part of gross: it is taken from what
+    /// the platform added, at most what is left of that, and all of it with the last of the
+    /// customer's money; the line says what it came to. The merchant's is not part of gross, and
+    /// is shown for information.
     pub promotion: Option<(Funder, Money)>,
     /// What was kept, in a word: with the number it names the thing within the order.
     pub part: &'static str,
@@ -140,7 +142,7 @@ pub enum SettleError {
     #[error("{part} {part_no} of this order was settled before")]
     Already {
         /// The part.
-        part: &'static str,
+        part: String,
         /// Which one of its kind.
         part_no: i64,
     },
@@ -148,12 +150,10 @@ pub enum SettleError {
     #[error("there is no payment of this order to this merchant")]
     NotPaid,
     /// More than lies in escrow.
-    #[error("only {held} of the customer's money and {held_promotion} of the promotion are there")]
+    #[error("only {held} of the customer's money is there")]
     NotHeld {
         /// The customer's money in escrow.
         held: Money,
-        /// The platform's addition in escrow.
-        held_promotion: Money,
     },
     /// Sums of two currencies, or too large.
     #[error(transparent)]
@@ -180,63 +180,118 @@ pub fn keep_fee(tx: &mut Tx<'_>, now: Timestamp, cmd: Kept) -> Result<Line, Sett
 fn release(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    cmd: Kept,
+    mut cmd: Kept,
     kind: LineKind,
 ) -> Result<Line, SettleError> {
-    let line = line_of(&cmd, kind, now)?;
-    let addition = line.platform_share();
+    let mut line = line_of(&cmd, kind, now)?;
     let once = format!("{kind}:{}:{}:{}", cmd.order, cmd.part, cmd.part_no);
-    let counts = {
-        let taken = line.gross.minor - addition;
-        let take = args![cmd.order, taken, addition, cmd.merchant, line.gross.currency];
-        tx.exec_all(&[(INSERT_LINE, &line_args(&line, &once)), (TAKE, take)])?
+    if line.platform_share() > 0 {
+        let taken = take_with_addition(tx, &line, &once)?;
+        cmd.gross = cmd.gross.minus(line.promotion)?.plus(taken)?;
+        cmd.promotion = Some((Funder::Platform, taken));
+        line = line_of(&cmd, kind, now)?;
+        if tx.exec(INSERT_LINE, &line_args(&line, &once))? == 0 {
+            return Err(already(&cmd));
+        }
+    } else {
+        let take = take_args(&line);
+        let insert = line_args(&line, &once);
+        let counts = tx.exec_all(&[(INSERT_LINE, &insert), (TAKE, &take)])?;
+        if counts[0] == 0 {
+            return Err(already(&cmd));
+        }
+        if counts[1] == 0 {
+            return Err(not_held(tx, &line)?);
+        }
+    }
+    post_line(tx, now, &line)?;
+    Ok(line)
+}
+
+fn already(cmd: &Kept) -> SettleError {
+    SettleError::Already { part: cmd.part.to_owned(), part_no: cmd.part_no }
+}
+
+fn not_held(tx: &mut Tx<'_>, line: &Line) -> Result<SettleError, StoreError> {
+    let part = payment::part_of(tx, line.order)?.filter(|it| it.merchant == line.merchant);
+    Ok(part.map_or(SettleError::NotPaid, |it| SettleError::NotHeld { held: it.held() }))
+}
+
+/// The guard: what is kept lies in escrow. The condition stands in the schema as well.
+const TAKE: &str = "
+    update payment_part set kept_minor = kept_minor + $2
+    where order_id = $1 and merchant = $3 and currency = $4
+        and kept_minor + escrow_refunded_minor + $2 <= captured_minor";
+
+/// What [`TAKE`] binds.
+fn take_args(line: &Line) -> [Val<'_>; 4] {
+    [
+        line.order.to_val(),
+        Val::I64(line.gross.minor - line.platform_share()),
+        line.merchant.to_val(),
+        line.gross.currency.to_val(),
+    ]
+}
+
+/// Takes the customer's money of a line, and with it what is asked of the platform's addition: at
+/// most what is left of it, and all of that with the last of the customer's money, so that rounding
+/// neither stops anything nor leaves a cent behind.
+fn take_with_addition(tx: &mut Tx<'_>, line: &Line, once: &str) -> Result<Money, SettleError> {
+    let sql = "update payment_part set kept_minor = kept_minor + $2
+        where order_id = $1 and merchant = $3 and currency = $4
+            and kept_minor + escrow_refunded_minor + $2 <= captured_minor
+        returning captured_minor - kept_minor - escrow_refunded_minor,
+            funded_minor - kept_promotion_minor - promotion_back_minor";
+    let left = tx.opt(sql, &take_args(line), |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)))?;
+    let Some((held, addition)) = left else {
+        let known = tx.opt(
+            "select part, part_no from statement_line where once = $1",
+            args![once],
+            |row| Ok(SettleError::Already { part: row.get(0)?, part_no: row.get(1)? }),
+        )?;
+        return match known {
+            Some(already) => Err(already),
+            None => Err(not_held(tx, line)?),
+        };
     };
-    if counts[0] == 0 {
-        return Err(SettleError::Already { part: cmd.part, part_no: cmd.part_no });
-    }
-    if counts[1] == 0 {
-        let part = payment::part_of(tx, cmd.order)?.filter(|it| it.merchant == cmd.merchant);
-        let part = part.ok_or(SettleError::NotPaid)?;
-        let (held, held_promotion) = (part.held(), part.held_promotion());
-        return Err(SettleError::NotHeld { held, held_promotion });
-    }
-    let merchant = cmd.merchant.raw();
+    let taken = if held == 0 { addition } else { addition.min(line.promotion.minor) };
+    tx.later(
+        "update payment_part set kept_promotion_minor = kept_promotion_minor + $2
+         where order_id = $1",
+        args![line.order, taken],
+    )?;
+    Ok(Money::new(taken, line.gross.currency))
+}
+
+fn post_line(tx: &mut Tx<'_>, now: Timestamp, line: &Line) -> Result<(), SettleError> {
+    let merchant = line.merchant.raw();
     let legs = [
-        Leg::new(Account::Escrow, cmd.order, line.gross),
+        Leg::new(Account::Escrow, line.order, line.gross),
         Leg::new(Account::MerchantPayable, merchant, negative(line.net)?),
         Leg::new(Account::Commission, 0, negative(line.commission)?),
         Leg::new(Account::Tips, merchant, negative(line.tip)?),
     ];
-    let posted = match kind {
+    let kind = match line.kind {
         LineKind::Fee => "order.fee_kept",
         _ => "order.kept",
     };
-    let thing = cmd.posting.raw();
-    ledger::post(tx, now, Posting { id: cmd.posting, kind: posted, thing, legs: &legs })?;
+    ledger::post(tx, now, Posting { id: line.id, kind, thing: line.id.raw(), legs: &legs })?;
     tx.emit(
         now,
         Event {
             kind: "order.settled",
-            thing: cmd.order,
+            thing: line.order,
             actor: 0,
             facts: &[
                 ("merchant", Fact::Id(merchant)),
                 ("gross", Fact::Money(line.gross)),
                 ("net", Fact::Money(line.net)),
-                ("kind", Fact::Code(kind.code())),
+                ("kind", Fact::Code(line.kind.code())),
             ],
         },
     )?;
-    Ok(line)
+    Ok(())
 }
-
-/// The guard: what is kept lies in escrow. Both conditions stand in the schema as well.
-const TAKE: &str = "
-    update payment_part set kept_minor = kept_minor + $2,
-        kept_promotion_minor = kept_promotion_minor + $3
-    where order_id = $1 and merchant = $4 and currency = $5
-        and kept_minor + escrow_refunded_minor + $2 <= captured_minor
-        and kept_promotion_minor + promotion_back_minor + $3 <= funded_minor";
 
 /// The rule alone: a line from gross to net.
 fn line_of(cmd: &Kept, kind: LineKind, now: Timestamp) -> Result<Line, SettleError> {
