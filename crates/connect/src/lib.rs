@@ -13,6 +13,7 @@ pub mod callback;
 pub mod gateway;
 pub mod listener;
 pub mod provider;
+pub mod reconcile;
 pub mod sender;
 pub mod settlement;
 pub mod verify;

@@ -163,8 +163,11 @@ pub(crate) fn keep(
     let whole = match it.voucher {
         Some(voucher) => {
             let used = treasury::voucher::use_one(tx, now, voucher).inner("voucher use")?;
-            let earned =
-                Released { amount: used.value, last: used.left == 0, part_no: used.use_no };
+            let earned = Released {
+                amount: used.value,
+                last: used.left == 0,
+                part_no: part_of_use(&it, used.use_no),
+            };
             release(tx, now, &order, &it, earned, fresh)?;
             used.left == 0
         }
@@ -183,6 +186,11 @@ pub(crate) fn keep(
     close(tx, now, &it, FulfilmentState::Kept)?;
     emit(tx, now, &order, "fulfilment.kept", actor, &[("fulfilment", Fact::Id(it.id.raw()))])?;
     complete_if_done(tx, now, &order)
+}
+
+/// The number of a voucher's use among all uses in its order. A voucher has at most 1,000 uses.
+fn part_of_use(it: &Fulfilment, use_no: i64) -> i64 {
+    it.line.unwrap_or(0) * 10_000 + use_no
 }
 
 struct Released {

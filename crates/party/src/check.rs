@@ -8,6 +8,10 @@ use crate::{LicenceId, LookId, MemberId, PartyId, PlatformRoleId, PremisesId, la
 use base::civil::Zone;
 use base::hours::Hours;
 
+/// A key that is due is destroyed within a day.
+const ERASE_WITHIN_S: i64 = 86_400;
+const LATE: &str = "erased person whose key is not destroyed";
+
 /// Rows that are read at once.
 const PAGE: i64 = 1_000;
 
@@ -141,13 +145,18 @@ const WORDS: &[(&str, &str)] = &[
 ///
 /// Invariant 7: personal data that can be read, names where only words may stand, rights that
 /// reach somebody else's things. It writes nothing.
-pub fn check(tx: &mut Tx<'_>, _now: Timestamp) -> Result<Vec<Violation>, StoreError> {
+pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreError> {
     let mut found = Vec::new();
     for rule in RULES {
         let rows = tx.all(rule.sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let rows = rows.into_iter();
         found.extend(rows.map(|(thing, detail)| broken(rule.name, (rule.show)(thing), detail)));
     }
+    let sql = "select person, class from erasure where done_at is null and due_at < $1";
+    let read = |row: &Row<'_>| Ok((row.get::<i64>(0)?, row.get::<String>(1)?));
+    let late = tx.all(sql, args![now.plus_s(-ERASE_WITHIN_S)], read)?;
+    let late = late.into_iter();
+    found.extend(late.map(|(person, class)| broken(LATE, show::<PartyId>(person), class)));
     plain_fields(tx, &mut found)?;
     words(tx, &mut found)?;
     places(tx, &mut found)?;

@@ -224,7 +224,8 @@ impl Gateway {
             (Kind::Refund, true) => "refund.failed",
         };
         let reason = if failed { Some("card_closed".to_owned()) } else { ask.reason.clone() };
-        self.tell(now, at, word, Some(merchant_ref), amount_minor, reason);
+        let told = Event::new(now, word, amount_minor).because(reason);
+        self.tell(at, Event { operation_ref: Some(merchant_ref), ..told });
         Ok(())
     }
 
@@ -251,11 +252,11 @@ impl Gateway {
         let amount = payment.amount.minor;
         if payment.outcome != Outcome::Approved {
             let reason = Some("payer_declined".to_owned());
-            return self.tell(now, at, "payment.declined", None, amount, reason);
+            return self.tell(at, Event::new(now, "payment.declined", amount).because(reason));
         }
         let at_once = payment.capture == Capture::Now;
         if !at_once || payment.knobs.two_step {
-            self.tell(now, at, "payment.authorised", None, amount, None);
+            self.tell(at, Event::new(now, "payment.authorised", amount));
         }
         if at_once {
             let merchant_ref = self.payments[at].merchant_ref.clone();
@@ -275,26 +276,19 @@ impl Gateway {
             self.payments[at].outcome = Outcome::Expired;
             let amount = self.payments[at].amount.minor;
             let reason = Some("expired".to_owned());
-            self.tell(expires_at, at, "payment.expired", None, amount, reason);
+            self.tell(at, Event::new(expires_at, "payment.expired", amount).because(reason));
         }
     }
 
-    fn tell(
-        &mut self,
-        now: Timestamp,
-        at: usize,
-        word: &'static str,
-        operation_ref: Option<String>,
-        amount_minor: i64,
-        reason: Option<String>,
-    ) {
+    /// Keeps what happened and queues its call-back.
+    fn tell(&mut self, at: usize, event: Event) {
         let payment = &mut self.payments[at];
         let place = payment.events.len();
         let parts = [payment.id.as_bytes(), &place.to_be_bytes()];
         let event_id = name(&self.config.secret, "ge_", &parts);
         self.events.insert(event_id.clone(), (at, place));
-        let due = now.plus_s(payment.knobs.delay_s);
-        payment.events.push(Event { event_id, word, operation_ref, amount_minor, reason, at: now });
+        let due = event.at.plus_s(payment.knobs.delay_s);
+        payment.events.push(Event { event_id, ..event });
         self.queue.push(Waiting { payment: at, event: place, attempts: 0, due, under_way: false });
     }
 

@@ -93,6 +93,17 @@ pub(crate) struct Event {
     pub(crate) at: Timestamp,
 }
 
+impl Event {
+    /// An event that has no name yet: the gateway gives it one when it tells it.
+    pub(crate) fn new(at: Timestamp, word: &'static str, amount_minor: i64) -> Self {
+        Self { event_id: String::new(), word, operation_ref: None, amount_minor, reason: None, at }
+    }
+    pub(crate) fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
+    }
+}
+
 /// A payment.
 #[derive(Clone, Debug)]
 pub(crate) struct Payment {

@@ -6,7 +6,7 @@ use base::hours::Hours;
 use base::{Id as _, Timestamp};
 use store::{StoreError, Tx, args};
 
-use super::{Premises, by_id, open};
+use super::{Premises, by_id, memo, open};
 use crate::invalid::{Invalid, division, name, name_opt, need, word};
 use crate::rights::{Actor, MayError, Right, Scope, may};
 use crate::{PartyId, PremisesId, tell};
@@ -48,6 +48,15 @@ pub struct AddPremises {
     /// Whose the premises are.
     pub organisation: PartyId,
     /// The place.
+    pub place: Place,
+}
+
+/// Describes premises anew.
+#[derive(Clone, Debug)]
+pub struct SetPlace {
+    /// Who asks.
+    pub actor: Actor,
+    /// All that is said of the place; its `id` names the premises, its `source` stays as it is.
     pub place: Place,
 }
 
@@ -136,7 +145,7 @@ pub(crate) fn new(organisation: PartyId, place: Place) -> Premises {
         category: place.category,
         point: place.point,
         zone: place.zone,
-        hours: place.hours.as_deref().and_then(|it| Hours::parse(it).ok()),
+        hours: place.hours.as_deref().and_then(memo::parsed),
         hours_text: place.hours,
         division: place.division,
         address: place.address,
@@ -207,7 +216,46 @@ pub(crate) fn insert(
 }
 
 fn parses(hours: Option<&str>) -> bool {
-    hours.is_some_and(|it| Hours::parse(it).is_ok())
+    hours.and_then(memo::parsed).is_some()
+}
+
+/// Describes premises anew; gives whether anything is other than it was. An import calls it each
+/// time: the same description changes nothing and tells nobody.
+pub fn set_place(tx: &mut Tx<'_>, now: Timestamp, cmd: SetPlace) -> Result<bool, ChangeError> {
+    let at = changeable(tx, cmd.actor, cmd.place.id)?;
+    check_place(&cmd.place)?;
+    let it = Premises {
+        source: at.source.clone(),
+        pause: at.pause.clone(),
+        ..new(at.organisation, cmd.place)
+    };
+    if it == at {
+        return Ok(false);
+    }
+    let sql = "update premises set name = $2, name_en = $3, category = $4, lat_e7 = $5,
+            lon_e7 = $6, zone = $7, hours = $8, hours_parsed = $9, division = $10, address = $11,
+            day_cut_min = $12, profile = $13, changed_at = $14
+        where id = $1";
+    let parsed = it.hours.is_some();
+    let args = args![
+        it.id,
+        it.name,
+        it.name_en,
+        it.category,
+        it.point.lat_e7,
+        it.point.lon_e7,
+        it.zone,
+        it.hours_text,
+        parsed,
+        it.division,
+        it.address,
+        it.day_cut_min,
+        it.profile,
+        now,
+    ];
+    tx.later(sql, args)?;
+    tell(tx, now, "premises.described", at.id.raw(), cmd.actor, &[])?;
+    Ok(true)
 }
 
 /// Sets the usual hours; gives whether they parse. When not, the text is kept, and the premises

@@ -5,12 +5,13 @@
 //! an import took a place from, once.
 
 mod change;
+mod memo;
 mod open;
 mod pause;
 
 pub use change::{
-    AddException, AddPremises, ChangeError, ClosePremises, Place, SetHours, add, add_exception,
-    close, set_hours,
+    AddException, AddPremises, ChangeError, ClosePremises, Place, SetHours, SetPlace, add,
+    add_exception, close, set_hours, set_place,
 };
 pub use open::{Openness, holidays, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
@@ -36,7 +37,7 @@ base::plain_enum! {
 }
 
 /// A place of business as it is kept. Names and address are public: they are an organisation's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Premises {
     /// Its id.
     pub id: PremisesId,
@@ -97,7 +98,7 @@ fn read(row: &Row<'_>) -> Result<Premises, StoreError> {
     };
     let hours_text: Option<String> = row.get(8)?;
     let hours = match &hours_text {
-        Some(text) if row.get::<bool>(9)? => Hours::parse(text).ok(),
+        Some(text) if row.get::<bool>(9)? => memo::parsed(text),
         _ => None,
     };
     Ok(Premises {

@@ -9,8 +9,9 @@ use base::geo::Point;
 use base::hours::{Holidays, Hours, Place, State};
 use store::{Row, StoreError, Tx, args};
 
-use super::{Pause, PauseReason};
+use super::{Pause, PauseReason, memo};
 use crate::PremisesId;
+use crate::person::PartyState;
 
 /// What a screen may say about premises at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,8 @@ const CHANGES_MAX: usize = 64;
 /// A night that began the day before ends by noon; what is open longer is open all day.
 const NIGHT_ENDS_S: i64 = 12 * 3_600;
 
-/// Whether the premises are open at an instant; one query.
+/// Whether the premises are open at an instant; one query. Those of an organisation that is
+/// suspended or closed are closed, and open at no stated time.
 ///
 /// [`StoreError::NotFound`] when there are no such premises.
 pub fn open_at(
@@ -67,8 +69,9 @@ pub fn open_at(
     at: Timestamp,
 ) -> Result<Openness, StoreError> {
     let sql = "select s.zone, s.lat_e7, s.lon_e7, s.hours, s.hours_parsed, s.state,
-            z.from_at, z.until_at, z.reason, e.day, e.hours, s.profile
+            z.from_at, z.until_at, z.reason, e.day, e.hours, s.profile, y.state
         from premises s
+        join party y on y.id = s.organisation
         left join pause z on z.premises = s.id and z.resumed_at is null
         left join premises_exception e on e.premises = s.id and e.day >= $2
         where s.id = $1 order by e.day nulls last";
@@ -93,7 +96,8 @@ fn facts(row: &Row<'_>) -> Result<Facts, StoreError> {
         point: Point { lat_e7: row.get(1)?, lon_e7: row.get(2)? },
         profile: row.get(11)?,
         hours: if row.get(4)? { hours } else { None },
-        closed: row.get::<String>(5)? == "closed",
+        closed: row.get::<String>(5)? == "closed"
+            || row.get::<PartyState>(12)? != PartyState::Active,
         pause,
     })
 }
@@ -113,10 +117,10 @@ fn judge(facts: &Facts, days: &[(CivilDate, String)], at: Timestamp) -> Openness
     if let Some(pause) = facts.pause.as_ref().filter(|it| it.holds_at(at)) {
         return Openness::Paused { until: pause.until, reason: pause.reason };
     }
-    let usual = facts.hours.as_deref().and_then(|it| Hours::parse(it).ok());
+    let usual = facts.hours.as_deref().and_then(memo::parsed);
     let Some(usual) = usual else { return Openness::Unknown };
     let parsed = |(day, hours): &(CivilDate, String)| {
-        Hours::parse(&day_rule(*day, hours)).ok().map(|hours| (*day, hours))
+        memo::parsed(&day_rule(*day, hours)).map(|hours| (*day, hours))
     };
     let days = days.iter().filter_map(parsed).collect();
     let holidays = holidays(&facts.profile);

@@ -1,11 +1,13 @@
 //! Premises: hours, hours of single days, pauses.
 
 use base::Timestamp;
+use party::person::{PartyState, SetState, set_state};
 use party::premises::{
     AddException, ClosePremises, PausePremises, PauseReason, PremisesState, ResumePremises,
-    SetHours, add_exception, by_id, by_source, close, open_at, pause, resume, set_hours, within,
+    SetHours, SetPlace, add_exception, by_id, by_source, close, of_organisation, open_at, pause,
+    resume, set_hours, set_place, within,
 };
-use party::{Openness, sign_up};
+use party::{Actor, Openness, sign_up};
 use store::Db;
 
 use crate::world::*;
@@ -180,6 +182,20 @@ fn premises_that_are_given_up_stay_closed() {
 }
 
 #[test]
+fn the_premises_of_a_suspended_organisation_are_closed() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        for (state, open) in [(PartyState::Suspended, false), (PartyState::Active, true)] {
+            let cmd = SetState { actor: Actor::Platform, party: party(2), state };
+            done(db, move |tx| set_state(tx, NOW, cmd.clone()));
+            assert_eq!(asked(db, "2026-03-02 12:00").is_open(), open);
+        }
+        let cmd = SetState { actor: who(1), party: party(2), state: PartyState::Active };
+        assert!(told(db, move |tx| set_state(tx, NOW, cmd.clone())).is_err());
+    });
+}
+
+#[test]
 fn a_merchant_who_signs_up_is_open_for_business_at_once() {
     each(|db, _| {
         person(db, 1);
@@ -216,5 +232,38 @@ fn a_social_credit_code_belongs_to_one_organisation_however_it_is_written() {
         assert_eq!(refused, format!("uscc: {} has this code", party(2)));
         let found = done(db, |tx| party::organisation::by_uscc(tx, "91350100M000100Y43"));
         assert_eq!(found.map(|it| it.id), Some(party(2)));
+    });
+}
+
+#[test]
+fn a_place_described_again_in_the_same_words_changes_nothing() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        let describe = |change: fn(&mut party::premises::Place)| {
+            let mut place = place(3);
+            change(&mut place);
+            let cmd = SetPlace { actor: who(1), place };
+            done(db, move |tx| set_place(tx, NOW, cmd.clone()))
+        };
+        let told = || {
+            let sql = "select count(*) from event where kind = 'premises.described'";
+            db.read(|tx| tx.one(sql, &[], |row| row.get::<i64>(0))).expect("counted")
+        };
+        assert!(!describe(|_| {}));
+        assert_eq!(told(), 0);
+        assert!(describe(|it| it.hours = Some("Mo 10:00-12:00".to_owned())));
+        assert!(!describe(|it| it.hours = Some("Mo 10:00-12:00".to_owned())));
+        assert_eq!(told(), 1);
+        assert_eq!(
+            asked(db, "2026-03-02 12:00"),
+            Openness::Closed { opens: Some(at("2026-03-09 10:00")) }
+        );
+        assert!(describe(|it| it.name = "新巷口面馆".to_owned()));
+        let all = done(db, |tx| of_organisation(tx, party(2)));
+        assert_eq!(all.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["新巷口面馆"]);
+        let organisations = done(db, |tx| party::organisation::all(tx, None, 10));
+        assert_eq!(organisations.iter().map(|it| it.id).collect::<Vec<_>>(), [party(2)]);
+        let after = done(db, |tx| party::organisation::all(tx, Some(party(2)), 10));
+        assert_eq!(after, []);
     });
 }

@@ -71,3 +71,17 @@ fn a_secret_is_made_once_and_read_again() {
     std::fs::write(&path, "abc").unwrap();
     assert!(sandbox::secret_file(&path).unwrap_err().to_string().contains("64 hexadecimal"));
 }
+
+#[test]
+fn a_gateway_of_its_own_process_tells_where_it_listens_and_serves() {
+    let (ready, addr) = std::sync::mpsc::channel();
+    // It serves until the test process ends.
+    std::thread::spawn(move || sandbox::serve_blocking(config(), |it| ready.send(it).unwrap()));
+    let url = format!("http://{}/v1/keys", addr.recv().unwrap());
+    let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+    let text = agent.get(url).call().unwrap().body_mut().read_to_string().unwrap();
+    assert!(text.contains("\"kid\""), "{text}");
+    let taken = Config { listen: "not an address".to_owned(), ..config() };
+    let err = sandbox::serve_blocking(taken, |_| {}).unwrap_err().to_string();
+    assert!(err.contains("not an address"), "{err}");
+}

@@ -1,0 +1,102 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use store::{Clock, Db, Target};
+
+use crate::say::{Refused, Report};
+use crate::{audit, backup, demo, gateway, house};
+
+/// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
+/// settled and judged.
+#[derive(Parser, Debug)]
+#[command(name = "hutong", version, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Line {
+    /// The database: `sqlite:PATH` or `postgres://…`.
+    #[arg(long, global = true, env = "HUTONG_DATABASE", conflicts_with = "data")]
+    database: Option<String>,
+    /// The folder with database, keys and blobs; short for `--database sqlite:DIR/hutong.db`.
+    #[arg(long, global = true, env = "HUTONG_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where PostgreSQL's key store is: a second database.
+    #[arg(long, global = true, env = "HUTONG_KEYS", value_name = "URL")]
+    keys: Option<String>,
+    /// One JSON document on stdout; everything else goes to stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make the database, or bring its tables up to date.
+    Migrate,
+    /// Load the demo lane, or simulate a trading day on it.
+    Demo(demo::Options),
+    /// Audit what must always hold; exit 1 with the offending rows.
+    Check,
+    /// Copy the database with its blobs to a file, on line; with --key-store the key store, sealed.
+    Backup(backup::Backup),
+    /// Bring a copy back into an empty place.
+    Restore(backup::Restore),
+    /// Serve the sandbox payment gateway: a double that moves no real money.
+    SandboxGateway(Gateway),
+}
+
+/// Options of the sandbox gateway.
+#[derive(Args, Debug)]
+pub(crate) struct Gateway {
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:8466")]
+    pub(crate) listen: SocketAddr,
+    /// The folder of its own keys and journal.
+    #[arg(long, default_value = "./sandbox", value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+impl Line {
+    /// Where the database is.
+    pub(crate) fn target(&self) -> Result<Target, Refused> {
+        if let Some(data) = &self.data {
+            return Ok(Target::Sqlite { data: data.clone() });
+        }
+        let url = self.database.as_deref().unwrap_or("sqlite:./data/hutong.db");
+        let target = Target::parse(url)?;
+        Ok(match target {
+            Target::Postgres { url, data, .. } => {
+                Target::Postgres { url, keys_url: self.keys.clone(), data }
+            }
+            sqlite => sqlite,
+        })
+    }
+
+    /// Whether the caller named a database.
+    pub(crate) fn names_database(&self) -> bool {
+        self.database.is_some() || self.data.is_some()
+    }
+
+    fn open(&self) -> Result<Db, Refused> {
+        Ok(house::open(&self.target()?)?)
+    }
+}
+
+/// Runs the command of a line.
+pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
+    match &line.command {
+        Command::Migrate => {
+            let db = line.open()?;
+            let engine = format!("{:?}", db.engine()).to_lowercase();
+            db.close();
+            let json = serde_json::json!({ "migrated": true, "engine": engine });
+            Ok(Report::good(json, format!("The tables are up to date ({engine}).")))
+        }
+        Command::Demo(options) => demo::run(line, options),
+        Command::Check => audit::run(&line.open()?, Clock::system().now()),
+        Command::Backup(it) => backup::back_up(&line.open()?, it),
+        Command::Restore(it) => backup::restore(&line.target()?, it),
+        Command::SandboxGateway(options) => gateway::serve(options),
+    }
+}

@@ -1,0 +1,55 @@
+//! The evening: merchants are paid what the day earned them, and what became of every order is
+//! counted.
+
+use base::{Currency, Id as _, Money, Timestamp};
+use deal::order::OrderState;
+use treasury::payout::{Made, Make};
+
+use super::tally::Tally;
+use super::world::World;
+use crate::say::Refused;
+
+/// The least sum that is paid out: one yuan.
+const PAYOUT_MIN: Money = Money::new(100, Currency::CNY);
+
+/// Pays every merchant all lines up to the day of `day`.
+pub(crate) fn pay_out(world: &World, day: Timestamp, tally: &mut Tally) -> Result<(), Refused> {
+    let through_day = treasury::day::business_day(day);
+    let now = world.now();
+    for shop in &world.shops {
+        let make = Make {
+            id: world.db.ids().next(),
+            posting: world.db.ids().next(),
+            merchant: shop.organisation,
+            through_day,
+            minimum: PAYOUT_MIN,
+        };
+        let made = world.db.write(move |tx| treasury::payout::make(tx, now, make.clone()))?;
+        let Made::Payout(payout) = made else { continue };
+        tally.payouts += 1;
+        let posting = world.db.ids().next();
+        world.db.write(move |tx| {
+            treasury::payout::paid(tx, now, payout.id, World::PROVIDER, posting).map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// Counts what became of every order.
+pub(crate) fn count(world: &World, tally: &mut Tally) -> Result<(), Refused> {
+    for order in world.orders()? {
+        let id = order.id;
+        let (refunds, late) = world.db.read(move |tx| {
+            let refunds = treasury::payment::refunds_of(tx, id.raw())?.len();
+            let events = deal::timeline::of(tx, id)?;
+            let late = events.iter().any(|it| it.kind == "order.paid_too_late");
+            Ok::<_, store::StoreError>((refunds, late))
+        })?;
+        let used = world.passes(id)?.iter().any(|it| it.used > 0);
+        tally.refunds += refunds as u32;
+        tally.paid_too_late += u32::from(late);
+        tally.count(order.state, used && order.state == OrderState::Completed);
+    }
+    (tally.callbacks, tally.callbacks_repeated, tally.jobs) = world.counts();
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Floor 5: the binary. Reads the command line, opens the house, calls one command, says what came
+//! of it.
+
+mod audit;
+mod backup;
+mod cli;
+mod demo;
+mod ear;
+mod gateway;
+mod house;
+mod say;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let line = cli::Line::parse();
+    match cli::run(&line) {
+        Ok(report) => report.print(line.json),
+        Err(refused) => {
+            if line.json {
+                println!("{:#}", serde_json::json!({ "error": refused.0 }));
+            }
+            eprintln!("hutong: {}", refused.0);
+            ExitCode::from(2)
+        }
+    }
+}
