@@ -106,7 +106,6 @@ create table fulfilment (
     line bigint,
     -- What keeping releases to the merchant, the consumer's part: falls with refunds.
     amount_minor bigint not null check (amount_minor >= 0),
-    promotion_minor bigint not null check (promotion_minor >= 0),
     tip_minor bigint not null check (tip_minor between 0 and amount_minor),
     starts_at bigint not null,
     -- From here on the consumer has not come.

@@ -10,7 +10,7 @@ use store::{Fact, StoreError, Tx, args};
 
 use crate::clock;
 use crate::fulfilment::{self, Planned, emit};
-use crate::giveback;
+use crate::giveback::{self, Back};
 use crate::ids::{FreshIds, OrderId};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderLine, OrderState, Pay};
@@ -141,7 +141,6 @@ fn plan_and_issue(
             voucher: None,
             line: None,
             amount: rest,
-            promotion: promotion_of(order, lines.iter().filter(|it| it.voucher_uses == 0))?,
             tip: order.tip,
             no_show_at: until,
         };
@@ -189,7 +188,6 @@ fn issue_voucher(
         voucher: Some(voucher),
         line: Some(line.line),
         amount: paid,
-        promotion: promotion_of(order, [line])?,
         tip: Money::zero(paid.currency),
         no_show_at: until,
     };
@@ -218,19 +216,6 @@ fn new_pass(
     };
     pass::issue(tx, &pass)?;
     Ok(pass)
-}
-
-fn promotion_of<'l>(
-    order: &Order,
-    lines: impl IntoIterator<Item = &'l OrderLine>,
-) -> Result<Money, Inner> {
-    let mut sum = Money::zero(order.total.currency);
-    if order.platform_funds() {
-        for line in lines {
-            sum = sum.plus(line.discount)?;
-        }
-    }
-    Ok(sum)
 }
 
 /// The merchant says no.
@@ -279,7 +264,8 @@ pub(crate) fn decline_inner(
         return Err(tx.again("the order was answered meanwhile").into());
     }
     giveback::capacity(tx, now, order)?;
-    giveback::money(tx, now, order, order.total, "declined", fresh)?;
+    let all = Back::all(order.total, "declined");
+    giveback::money(tx, now, order, all, fresh)?;
     tx.sleep(clock::ORDER, order.id.raw())?;
     emit(tx, now, order, "order.declined", actor, &[("reason", Fact::Code(reason.code()))])?;
     Ok(())

@@ -182,6 +182,7 @@ pub(crate) fn prepare(
             unit: line.unit,
             quantity: wish.quantity,
             tax_ppm: line.sold.tax_ppm,
+            reducible: line.sold.voucher.is_none(),
         })
         .collect();
     let packing = packing(basket, &lines, currency)?;

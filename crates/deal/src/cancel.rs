@@ -13,7 +13,7 @@ use supply::terms::FreeCancel;
 
 use crate::clock;
 use crate::fulfilment::{self, Fulfilment, FulfilmentState, emit};
-use crate::giveback::{self, Fee};
+use crate::giveback::{self, Back, Fee};
 use crate::ids::{FreshIds, OrderId};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderLine, OrderState, ReturnRule};
@@ -338,31 +338,39 @@ fn carry_out(
     if moved == 0 {
         return Err(tx.again("the order changed meanwhile").into());
     }
-    let held = if effect.whole { all(tx, now, case, fresh)? } else { some(tx, now, case, effect)? };
-    let nothing = Money::zero(held.currency);
-    let promotion = if effect.refund.minor == 0 { held } else { nothing };
+    let nothing = Money::zero(order.total.currency);
+    // What the platform added: of lines that go their own share, with the whole order all of it;
+    // where nothing goes back to the consumer, it is part of what the merchant keeps.
+    let shares = match effect.whole {
+        true => None,
+        false => Some(shares_of(case, effect)?),
+    };
+    if effect.whole {
+        all(tx, now, case, fresh)?
+    } else {
+        some(tx, now, case, effect)?
+    }
+    let keeps_all = effect.whole && effect.refund.minor == 0;
+    let promotion = if keeps_all { fulfilment::held_promotion(tx, order)? } else { nothing };
     let fee = Fee { amount: effect.fee, promotion, part: "late_cancel" };
     giveback::fee(tx, now, order, fee, fresh)?;
     // The vouchers' part went back with them.
     let vouchers = if effect.whole { case.voucher_unused } else { nothing };
     let rest = effect.refund.minus(vouchers)?;
-    giveback::money(tx, now, order, rest, "cancelled", fresh)?;
+    let back = Back { amount: rest, promotion: shares, reason: "cancelled" };
+    giveback::money(tx, now, order, back, fresh)?;
     let kind = if effect.whole { "order.cancelled" } else { "order.part_cancelled" };
     let facts = [("fee", Fact::Money(effect.fee)), ("refund", Fact::Money(effect.refund))];
     emit(tx, now, order, kind, actor, &facts)?;
     Ok(())
 }
 
-/// Ends everything that is open; gives the platform's addition that it held.
-fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Result<Money, Inner> {
+/// Ends everything that is open.
+fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Result<(), Inner> {
     let order = &case.order;
-    let mut promotion = Money::zero(order.total.currency);
     for it in &case.fulfilments {
-        match it.voucher {
-            Some(voucher) => {
-                giveback::voucher(tx, now, voucher, "cancelled", fresh)?;
-            }
-            None => promotion = it.promotion,
+        if let Some(voucher) = it.voucher {
+            giveback::voucher(tx, now, voucher, "cancelled", fresh)?;
         }
         fulfilment::empty(tx, it)?;
         fulfilment::close(tx, now, it, FulfilmentState::Cancelled)?;
@@ -372,11 +380,26 @@ fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Re
     }
     order::end(tx, now, order, OrderState::Cancelled, "cancelled")?;
     tx.sleep(clock::ORDER, order.id.raw())?;
-    Ok(promotion)
+    Ok(())
 }
 
-/// Takes units of lines out; none of the platform's addition goes to the merchant by it.
-fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result<Money, Inner> {
+/// The share of the reduction within what goes, if the platform funds it.
+fn shares_of(case: &Case, effect: &Effect) -> Result<Money, Inner> {
+    let mut sum = Money::zero(case.order.total.currency);
+    if !case.order.platform_funds() {
+        return Ok(sum);
+    }
+    for (number, quantity, _) in &effect.parts {
+        let Some(line) = case.lines.iter().find(|it| it.line == *number) else { continue };
+        let gone = line.quantity - line.current;
+        let upto = |units| share(line.discount, units, line.quantity);
+        sum = sum.plus(upto(gone + quantity)?.minus(upto(gone)?)?)?;
+    }
+    Ok(sum)
+}
+
+/// Takes units of lines out.
+fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result<(), Inner> {
     let order = &case.order;
     let mut gone = Money::zero(order.total.currency);
     for (number, quantity, back) in &effect.parts {
@@ -402,7 +425,7 @@ fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result
             args![main.id, gone.minor],
         )?;
     }
-    Ok(Money::zero(gone.currency))
+    Ok(())
 }
 
 /// `<valid until, µs>.<HMAC-SHA-256, hex>` over all that was shown.

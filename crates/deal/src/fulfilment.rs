@@ -48,8 +48,6 @@ pub struct Fulfilment {
     pub line: Option<i64>,
     /// What the consumer paid for it and has not got back.
     pub amount: Money,
-    /// What the platform adds for the reduction that it funds.
-    pub promotion: Money,
     /// The tip within `amount`.
     pub tip: Money,
     /// When it begins.
@@ -61,11 +59,11 @@ pub struct Fulfilment {
 }
 
 const COLUMNS: &str = "select f.id, f.orders, f.kind, f.state, f.voucher, f.line, f.amount_minor, \
-    f.promotion_minor, f.tip_minor, f.starts_at, f.no_show_at, f.ended_at, o.currency \
+    f.tip_minor, f.starts_at, f.no_show_at, f.ended_at, o.currency \
     from fulfilment f join orders o on o.id = f.orders";
 
 fn read(row: &Row<'_>) -> Result<Fulfilment> {
-    let currency = row.get(12)?;
+    let currency = row.get(11)?;
     let money = |at: usize| Ok::<_, StoreError>(Money::new(row.get(at)?, currency));
     Ok(Fulfilment {
         id: row.get(0)?,
@@ -75,11 +73,10 @@ fn read(row: &Row<'_>) -> Result<Fulfilment> {
         voucher: row.get(4)?,
         line: row.get(5)?,
         amount: money(6)?,
-        promotion: money(7)?,
-        tip: money(8)?,
-        starts_at: row.get(9)?,
-        no_show_at: row.get(10)?,
-        ended_at: row.get(11)?,
+        tip: money(7)?,
+        starts_at: row.get(8)?,
+        no_show_at: row.get(9)?,
+        ended_at: row.get(10)?,
     })
 }
 
@@ -163,11 +160,7 @@ pub(crate) fn keep(
     let whole = match it.voucher {
         Some(voucher) => {
             let used = treasury::voucher::use_one(tx, now, voucher).inner("voucher use")?;
-            let earned = Released {
-                amount: used.value,
-                last: used.left == 0,
-                part_no: part_of_use(&it, used.use_no),
-            };
+            let earned = Released { amount: used.value, part_no: part_of_use(&it, used.use_no) };
             release(tx, now, &order, &it, earned, fresh)?;
             used.left == 0
         }
@@ -175,7 +168,7 @@ pub(crate) fn keep(
             if let Some(claim) = order.claim {
                 supply::capacity::consume(tx, now, claim).inner("consuming the claim")?;
             }
-            let earned = Released { amount: it.amount, last: true, part_no: 0 };
+            let earned = Released { amount: it.amount, part_no: 0 };
             release(tx, now, &order, &it, earned, fresh)?;
             true
         }
@@ -193,9 +186,18 @@ fn part_of_use(it: &Fulfilment, use_no: i64) -> i64 {
     it.line.unwrap_or(0) * 10_000 + use_no
 }
 
+/// What is left of the platform's addition to an order; it goes with what is not a voucher.
+pub(crate) fn held_promotion(tx: &mut Tx<'_>, order: &Order) -> Result<Money> {
+    let nothing = Money::zero(order.total.currency);
+    if !order.platform_funds() {
+        return Ok(nothing);
+    }
+    let part = treasury::payment::part_of(tx, order.id.raw())?;
+    Ok(part.map_or(nothing, |it| it.held_promotion()))
+}
+
 struct Released {
     amount: Money,
-    last: bool,
     part_no: i64,
 }
 
@@ -210,8 +212,7 @@ fn release(
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let nothing = Money::zero(order.total.currency);
-    let funded = earned.last && it.promotion.minor > 0;
-    let promotion = if funded { it.promotion } else { nothing };
+    let promotion = if it.voucher.is_none() { held_promotion(tx, order)? } else { nothing };
     let gross = earned.amount.plus(promotion)?;
     if gross.minor == 0 {
         return Ok(());
@@ -227,7 +228,8 @@ fn release(
             commission_ppm: order.commission_ppm,
             commission_rule_version: order.commission_version,
             tip: if it.voucher.is_none() { it.tip } else { nothing },
-            promotion: funded.then_some((treasury::settle::Funder::Platform, promotion)),
+            promotion: (promotion.minor > 0)
+                .then_some((treasury::settle::Funder::Platform, promotion)),
             part: if it.voucher.is_some() { "voucher" } else { "order" },
             part_no: earned.part_no,
         },
@@ -235,19 +237,15 @@ fn release(
     .inner("settling what was kept")?;
     tx.later(
         "update fulfilment set amount_minor = amount_minor - $2, \
-         tip_minor = case when $3 then 0 else tip_minor end, \
-         promotion_minor = promotion_minor - $4 where id = $1",
-        args![it.id, earned.amount.minor, it.voucher.is_none(), promotion.minor],
+         tip_minor = case when $3 then 0 else tip_minor end where id = $1",
+        args![it.id, earned.amount.minor, it.voucher.is_none()],
     )?;
     Ok(())
 }
 
 /// Takes what a fulfilment holds out of it: its money went another way.
 pub(crate) fn empty(tx: &mut Tx<'_>, it: &Fulfilment) -> Result<()> {
-    tx.later(
-        "update fulfilment set amount_minor = 0, tip_minor = 0, promotion_minor = 0 where id = $1",
-        args![it.id],
-    )
+    tx.later("update fulfilment set amount_minor = 0, tip_minor = 0 where id = $1", args![it.id])
 }
 
 /// Ends a fulfilment. The caller has made sure that it is open.
@@ -319,7 +317,6 @@ pub(crate) struct Planned {
     pub(crate) voucher: Option<treasury::VoucherId>,
     pub(crate) line: Option<i64>,
     pub(crate) amount: Money,
-    pub(crate) promotion: Money,
     pub(crate) tip: Money,
     pub(crate) no_show_at: Timestamp,
 }
@@ -329,8 +326,8 @@ pub(crate) fn plan(tx: &mut Tx<'_>, order: &Order, it: &Planned) -> Result<()> {
     let kind = if it.voucher.is_some() { FulfilmentKind::OnSite } else { order.fulfilment };
     tx.later(
         "insert into fulfilment (id, orders, kind, state, voucher, line, amount_minor, \
-         promotion_minor, tip_minor, starts_at, no_show_at) \
-         values ($1, $2, $3, 'planned', $4, $5, $6, $7, $8, $9, $10)",
+         tip_minor, starts_at, no_show_at) \
+         values ($1, $2, $3, 'planned', $4, $5, $6, $7, $8, $9)",
         args![
             it.id,
             order.id,
@@ -338,7 +335,6 @@ pub(crate) fn plan(tx: &mut Tx<'_>, order: &Order, it: &Planned) -> Result<()> {
             it.voucher,
             it.line,
             it.amount.minor,
-            it.promotion.minor,
             it.tip.minor,
             order.wanted_at,
             it.no_show_at

@@ -21,14 +21,30 @@ pub(crate) fn capacity(tx: &mut Tx<'_>, now: Timestamp, order: &Order) -> Result
     }
 }
 
-/// Gives back `amount` of what was paid for the order: voids what was only authorised, refunds what
-/// was captured, does nothing where nothing was paid. What the platform added goes back with it.
+/// Money that goes back.
+pub(crate) struct Back {
+    /// The consumer's.
+    pub(crate) amount: Money,
+    /// The platform's addition that goes with it; none: all that is left of it.
+    pub(crate) promotion: Option<Money>,
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
+impl Back {
+    /// This much, and with it all that is left of what the platform added.
+    pub(crate) fn all(amount: Money, reason: &'static str) -> Self {
+        Self { amount, promotion: None, reason }
+    }
+}
+
+/// Gives money of the order back: voids what was only authorised, refunds what was captured, does
+/// nothing where nothing was paid.
 pub(crate) fn money(
     tx: &mut Tx<'_>,
     now: Timestamp,
     order: &Order,
-    amount: Money,
-    reason: &'static str,
+    it: Back,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let Some(payment) = payment::by_order(tx, order.id.raw())? else { return Ok(()) };
@@ -42,16 +58,20 @@ pub(crate) fn money(
         }
         return Ok(());
     }
-    if amount.minor == 0 {
+    if it.amount.minor == 0 {
         return Ok(());
     }
+    let nothing = Money::zero(it.amount.currency);
+    let held = payment.part(order.id.raw()).map_or(nothing, |part| part.held_promotion());
+    let promotion =
+        it.promotion.map_or(held, |it| Money::new(it.minor.min(held.minor), it.currency));
     let back = GiveBack {
         refund: fresh.take()?,
         payment: payment.id,
         order: order.id.raw(),
-        amount,
-        promotion: None,
-        reason,
+        amount: it.amount,
+        promotion: Some(promotion),
+        reason: it.reason,
         borne_by: treasury::Bearer::Merchant,
         posting: fresh.take()?,
     };

@@ -6,7 +6,7 @@ use store::{Fact, Tx};
 
 use crate::clock;
 use crate::fulfilment::{self, Fulfilment, FulfilmentState, complete_if_done, emit};
-use crate::giveback::{self, Fee};
+use crate::giveback::{self, Back, Fee};
 use crate::ids::FreshIds;
 use crate::inner::Inner;
 use crate::order::Order;
@@ -49,10 +49,12 @@ fn end(
             amount = it.amount.minus(it.tip)?.ppm(order.terms.no_show_fee_ppm)?;
             giveback::capacity(tx, now, order)?;
             let all = amount == it.amount;
-            let promotion = if all { it.promotion } else { Money::zero(amount.currency) };
+            let nothing = Money::zero(amount.currency);
+            let promotion = if all { fulfilment::held_promotion(tx, order)? } else { nothing };
             let fee = Fee { amount, promotion, part: "no_show" };
             giveback::fee(tx, now, order, fee, fresh)?;
-            giveback::money(tx, now, order, it.amount.minus(amount)?, "no_show", fresh)?;
+            let rest = Back::all(it.amount.minus(amount)?, "no_show");
+            giveback::money(tx, now, order, rest, fresh)?;
         }
     }
     fulfilment::empty(tx, it)?;

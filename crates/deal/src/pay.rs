@@ -11,7 +11,7 @@ use treasury::payment::{Milestone, ProviderEvent, RecordError, Recorded};
 use crate::accept;
 use crate::clock;
 use crate::fulfilment::emit;
-use crate::giveback;
+use crate::giveback::{self, Back};
 use crate::ids::{CheckoutId, FreshIds};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderState};
@@ -166,7 +166,7 @@ fn too_late(
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     tx.later("update orders set rule_met_at = $2 where id = $1", args![order.id, now])?;
-    giveback::money(tx, now, order, order.total, reason, fresh)?;
+    giveback::money(tx, now, order, Back::all(order.total, reason), fresh)?;
     Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }
 

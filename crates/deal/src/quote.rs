@@ -14,6 +14,9 @@ pub struct Priced {
     pub quantity: i64,
     /// The tax rate that the price includes, in parts per million.
     pub tax_ppm: i64,
+    /// Whether a reduction counts and reduces it: vouchers are sold at their price, so that each
+    /// use has its share of it.
+    pub reducible: bool,
 }
 
 /// A reduction that applies from a threshold on.
@@ -73,8 +76,12 @@ pub fn quote(
         goods = goods.plus(sum)?;
         each.push(sum);
     }
-    let discount = reduced(goods, reduction)?;
-    let weights: Vec<i64> = each.iter().map(|it| it.minor).collect();
+    let weights: Vec<i64> = lines
+        .iter()
+        .zip(&each)
+        .map(|(line, goods)| if line.reducible { goods.minor } else { 0 })
+        .collect();
+    let discount = reduced(Money::new(weights.iter().sum(), currency), reduction)?;
     let shares = discount.split(&weights);
     let mut tax = Money::zero(currency);
     let mut quoted = Vec::with_capacity(lines.len());
@@ -129,8 +136,11 @@ mod tests {
     fn yuan(minor: i64) -> Money {
         Money::new(minor, Currency::CNY)
     }
+    fn priced(unit: Money, quantity: i64) -> Priced {
+        Priced { unit, quantity, tax_ppm: 60_000, reducible: true }
+    }
     fn lines(each: &[i64]) -> Vec<Priced> {
-        each.iter().map(|&it| Priced { unit: yuan(it), quantity: 1, tax_ppm: 60_000 }).collect()
+        each.iter().map(|&it| priced(yuan(it), 1)).collect()
     }
     const FIFTY_OFF: Reduction =
         Reduction { off_ppm: 0, off_minor: 5_000, threshold_minor: 20_000 };
@@ -147,6 +157,18 @@ mod tests {
     fn a_threshold_that_is_not_met_gives_nothing() {
         let it = quote(&lines(&[15_000]), Some(FIFTY_OFF), yuan(100), yuan(200)).expect("fits");
         assert_eq!((it.discount, it.total), (yuan(0), yuan(15_300)));
+    }
+
+    #[test]
+    fn a_voucher_is_not_reduced_and_does_not_count() {
+        let mut both = lines(&[15_000, 10_000]);
+        both[1].reducible = false;
+        let it = quote(&both, Some(FIFTY_OFF), yuan(0), yuan(0)).expect("fits");
+        assert_eq!((it.discount, it.total), (yuan(0), yuan(25_000)));
+        both[0].unit = yuan(20_000);
+        let it = quote(&both, Some(FIFTY_OFF), yuan(0), yuan(0)).expect("fits");
+        assert_eq!(it.lines[0].discount, yuan(5_000));
+        assert_eq!(it.lines[1].discount, yuan(0));
     }
 
     #[test]
@@ -167,9 +189,9 @@ mod tests {
 
     #[test]
     fn mixed_currencies_and_sums_that_do_not_fit_are_refused() {
-        let yen = Priced { unit: Money::new(1, Currency::JPY), quantity: 1, tax_ppm: 0 };
+        let yen = priced(Money::new(1, Currency::JPY), 1);
         assert!(matches!(quote(&[yen], None, yuan(0), yuan(0)), Err(MoneyError::Mixed(..))));
-        let big = Priced { unit: yuan(i64::MAX), quantity: 2, tax_ppm: 0 };
+        let big = priced(yuan(i64::MAX), 2);
         assert_eq!(quote(&[big], None, yuan(0), yuan(0)), Err(MoneyError::Overflow));
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use base::codes::Gtin;
 use base::{Money, Timestamp, Val};
 use party::{Actor, Forbidden, MayError, PartyId, PremisesId, Right, Scope};
 use store::{Sql, StoreError, Tx};
@@ -195,17 +196,20 @@ fn clash_of_offer(row: &CatalogRow, error: OfferError) -> UpsertError {
 
 /// The merchant's key, else the bar code, after what can be judged without the database.
 fn key_of(row: &CatalogRow) -> Result<String, String> {
-    if let Some(code) = &row.gtin {
-        gtin(code).map_err(|why| format!("`gtin`: {why}"))?;
-    }
+    let code = row.gtin.as_deref().map(gtin).transpose().map_err(|why| format!("`gtin`: {why}"))?;
     if !matches!(row.kind, OfferKind::Goods | OfferKind::Dish) {
         return Err("`kind` must be goods or dish: others need more than a row".to_owned());
     }
     if row.stock.is_some_and(|it| !(0..=crate::capacity::UNITS_MAX).contains(&it.units)) {
         return Err("`stock` must be from 0 to 1000000000 units".to_owned());
     }
-    let key = row.key.clone().or_else(|| row.gtin.clone());
+    let key = row.key.clone().or(code);
     key.ok_or_else(|| "`key` must be the merchant's own key or a bar code".to_owned())
+}
+
+/// The bar code as it is written; it was judged by [`key_of`].
+fn code_of(row: &CatalogRow) -> Option<String> {
+    row.gtin.as_deref().and_then(|it| gtin(it).ok())
 }
 
 /// The premises' offers by key, for the keys of the rows.
@@ -258,7 +262,7 @@ fn fresh(cmd: &Upsert, row: &CatalogRow, key: &str) -> Offer {
         kind: row.kind,
         state: OfferState::Draft,
         merchant_key: Some(key.to_owned()),
-        gtin: row.gtin.clone(),
+        gtin: code_of(row),
         category: row.category.clone(),
         texts: row.texts.clone(),
         variants: vec![Variant {
@@ -341,7 +345,7 @@ fn change(
         return Ok(Outcome::Wrong(format!("`kind` must be {}, as it was made", old.kind)));
     }
     let mut new = old.clone();
-    new.gtin.clone_from(&row.gtin);
+    new.gtin = code_of(row);
     new.category.clone_from(&row.category);
     new.tax_ppm = row.tax_ppm;
     new.texts = merged(&row.texts, &old.texts);
@@ -377,23 +381,11 @@ fn merged(row: &[Text], old: &[Text]) -> Vec<Text> {
     texts
 }
 
-/// Whether a text is a GTIN of 8, 12, 13 or 14 digits whose check digit fits; else what is wrong.
-pub(crate) fn gtin(text: &str) -> Result<(), String> {
-    let digits = text.bytes().all(|it| it.is_ascii_digit());
-    if !digits || ![8, 12, 13, 14].contains(&text.len()) {
-        return Err(format!("`{text}` must be 8, 12, 13 or 14 digits"));
+/// The bar code's number as it stands under the bars, whichever way it was spelled; else what is
+/// wrong with it.
+pub(crate) fn gtin(text: &str) -> Result<String, String> {
+    match Gtin::parse(text) {
+        Ok(gtin) => Ok(gtin.short().to_owned()),
+        Err(error) => Err(format!("`{text}`: {error}")),
     }
-    let weighted: u32 = text
-        .bytes()
-        .rev()
-        .skip(1)
-        .zip([3, 1].into_iter().cycle())
-        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
-        .sum();
-    let wanted = (10 - weighted % 10) % 10;
-    let last = text.bytes().last().map_or(0, |it| u32::from(it - b'0'));
-    if last == wanted {
-        return Ok(());
-    }
-    Err(format!("`{text}` ends with {last}; its check digit is {wanted}"))
 }

@@ -50,8 +50,7 @@ fn over(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
     ask(tx, sql, |row| {
         let (cell, capacity): (i64, i64) = (row.get(1)?, row.get(2)?);
         let (taken, blocked): (i64, i64) = (row.get(3)?, row.get(4)?);
-        let detail =
-            format!("cell {cell}: {taken} taken and {blocked} blocked of {capacity}");
+        let detail = format!("cell {cell}: {taken} taken and {blocked} blocked of {capacity}");
         Ok(broken("cell.over", row.get::<PoolId>(0)?, detail))
     })
 }

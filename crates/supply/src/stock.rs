@@ -186,7 +186,7 @@ pub fn count(tx: &mut Tx<'_>, now: Timestamp, cmd: Movement) -> Result<Stock, St
             return Err(too_few(&seen, difference));
         }
     }
-    Err(StoreError::Retry("other changes of the stock came between".to_owned()).into())
+    Err(tx.again("other changes of the stock came between").into())
 }
 
 fn quantity(min: i64, quantity: i64, wanted: &'static str) -> Result<(), StockError> {

@@ -7,6 +7,7 @@
 use std::sync::OnceLock;
 
 use base::Timestamp;
+use base::calendar::Calendar;
 use base::civil::{self, CivilDate, Zone};
 
 fn zone() -> &'static Zone {
@@ -24,15 +25,10 @@ pub fn bounds(day: CivilDate) -> (Timestamp, Timestamp) {
     (civil::start_of_day(day, zone()), civil::start_of_day(day.plus_days(1), zone()))
 }
 
-/// The day on which what was settled on `day` is expected to be paid out: the next day (T+1) on
-/// which banks work.
+/// The day on which what was settled on `day` is expected to be paid out: the next working day
+/// (T+1) of the official calendar.
 pub fn payout_day(day: CivilDate) -> CivilDate {
-    let next = day.plus_days(1);
-    match next.weekday() {
-        6 => next.plus_days(2),
-        7 => next.plus_days(1),
-        _ => next,
-    }
+    Calendar::mainland().working_days_after(day, 1).date
 }
 
 #[cfg(test)]
@@ -55,10 +51,11 @@ mod tests {
     }
 
     #[test]
-    fn a_weekend_waits_for_the_next_working_day() {
-        // 2026-03-06 is a Friday.
+    fn a_weekend_and_a_holiday_wait_for_the_next_working_day() {
+        // 2026-03-06 is a Friday; the Spring Festival of 2026 lasts from 15 to 23 February.
         assert_eq!(payout_day(day(20_260_305)), day(20_260_306));
         assert_eq!(payout_day(day(20_260_306)), day(20_260_309));
         assert_eq!(payout_day(day(20_260_308)), day(20_260_309));
+        assert_eq!(payout_day(day(20_260_215)), day(20_260_224));
     }
 }

@@ -350,7 +350,7 @@ fn changed(
             return Ok(());
         }
     }
-    Err(StoreError::Retry("other changes of the claim came between".to_owned()).into())
+    Err(tx.again("other changes of the claim came between").into())
 }
 
 fn only(claim: &Claimed, states: &[ClaimState], wanted: &'static str) -> Result<(), ChangeError> {

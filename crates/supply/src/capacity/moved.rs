@@ -46,7 +46,7 @@ pub fn move_to(
             return Ok(write_parts(tx, &claim, wants)?);
         }
     }
-    Err(StoreError::Retry("other changes of the claim came between".to_owned()).into())
+    Err(tx.again("other changes of the claim came between").into())
 }
 
 fn may_move(claim: &Claimed, now: Timestamp) -> Result<(), ChangeError> {

@@ -250,7 +250,7 @@ pub fn set_overbook(
     let sql = "update pool set overbook = $2, version = version + 1
                where id = $1 and version = $3";
     if tx.exec(sql, args![id, overbook, pool.version])? == 0 {
-        return Err(came_between());
+        return Err(came_between(tx));
     }
     tell(tx, now, actor, id, ("overbook", Fact::Count(overbook)))?;
     if pool.axis != Axis::None {
@@ -268,8 +268,8 @@ pub fn set_overbook(
     Err(PoolError::Promised { pool: id, cell: 0, promised, capacity })
 }
 
-fn came_between() -> PoolError {
-    StoreError::Retry("another change of the pool came between".to_owned()).into()
+fn came_between(tx: &mut Tx<'_>) -> PoolError {
+    tx.again("another change of the pool came between").into()
 }
 
 /// Gives a time pool another weekly table. Cells from now on follow it; the command is refused when
@@ -286,7 +286,7 @@ pub fn set_weekly(
     Weekly::parse(weekly, &pool.zone)?;
     let sql = "update pool set rule = $2, version = version + 1 where id = $1 and version = $3";
     if tx.exec(sql, args![id, weekly, pool.version])? == 0 {
-        return Err(came_between());
+        return Err(came_between(tx));
     }
     tell(tx, now, actor, id, ("weekly", Fact::Count(pool.version + 1)))?;
     refit(tx, now, id)

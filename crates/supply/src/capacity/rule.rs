@@ -7,6 +7,7 @@
 //! opens at nine still.
 
 use base::Timestamp;
+use base::civil::{self, Zone};
 
 const DAYS: [&str; 7] = ["mo", "tu", "we", "th", "fr", "sa", "su"];
 /// Times of the table lie on five minutes, so looking every five minutes sees every change.
@@ -27,7 +28,7 @@ struct Span {
 #[derive(Clone, Debug)]
 pub struct Weekly {
     spans: Vec<Span>,
-    zone: jiff::tz::TimeZone,
+    zone: Zone,
 }
 
 /// From an instant until another the pool has `units`, whatever the table says. Where two cover one
@@ -56,7 +57,7 @@ pub enum RuleError {
 impl Weekly {
     /// Reads a table; [`RuleError`] shows the line that is wrong. An empty text is never open.
     pub fn parse(text: &str, zone: &str) -> Result<Self, RuleError> {
-        let zone = jiff::tz::TimeZone::get(zone).map_err(|_| RuleError::Zone(zone.to_owned()))?;
+        let zone: Zone = zone.parse().map_err(|_| RuleError::Zone(zone.to_owned()))?;
         let mut spans = Vec::new();
         for line in text.split(';').map(str::trim).filter(|line| !line.is_empty()) {
             spans.extend(spans_of(line).ok_or_else(|| RuleError::Line(line.to_owned()))?);
@@ -66,10 +67,9 @@ impl Weekly {
 
     /// Units at one moment by the table alone.
     fn units(&self, at: Timestamp) -> i64 {
-        let Ok(at) = jiff::Timestamp::from_microsecond(at.micros()) else { return 0 };
-        let local = at.to_zoned_datetime(self.zone.clone());
-        let day = i64::from(local.weekday().to_monday_zero_offset());
-        let minute = i64::from(local.hour()) * 60 + i64::from(local.minute());
+        let (date, time) = civil::local(at, &self.zone);
+        let day = i64::from(date.weekday()) - 1;
+        let minute = time.seconds() / 60;
         let open = |span: &&Span| {
             let today = span.day == day && span.from_min <= minute && minute < span.until_min;
             let late = minute + DAY_MIN;
@@ -145,9 +145,15 @@ fn minutes(text: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    /// `2026-11-25T01:00:00Z`, on any day and hour.
     fn at(text: &str) -> Timestamp {
-        let at: jiff::Timestamp = text.parse().expect("a test writes RFC 3339");
-        Timestamp::from_micros(at.as_microsecond())
+        let (day, hour) = text.split_once('T').expect("a test writes RFC 3339");
+        let date = day.parse().expect("a test writes a day");
+        let time = hour.trim_end_matches('Z').parse().expect("a test writes a time");
+        match civil::instants(date, time, &Zone::UTC) {
+            civil::Instants::One(it) => it,
+            other => panic!("universal time has no gaps: {other:?}"),
+        }
     }
 
     fn units(table: &str, zone: &str, from: &str, minutes: i64) -> i64 {

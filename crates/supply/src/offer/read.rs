@@ -309,7 +309,11 @@ fn texts(tx: &mut Tx<'_>, offers: &[OfferId]) -> Result<BTreeMap<i64, Vec<Text>>
 fn variants(tx: &mut Tx<'_>, offers: &[OfferId]) -> Result<Vec<Variant>> {
     let head = "select id, offer, price_minor, price_currency, price_version, pool, pool_units, \
                 duration_min, active from variant where offer in (";
-    let sql = listed(head, offers.iter().map(|it| it.raw()), ") order by offer, active desc, position, id");
+    let sql = listed(
+        head,
+        offers.iter().map(|it| it.raw()),
+        ") order by offer, active desc, position, id",
+    );
     tx.all(sql.text(), sql.values(), |row| {
         Ok(Variant {
             id: row.get(0)?,

@@ -133,7 +133,10 @@ fn groups(offer: OfferId, groups: &[OptionGroup]) -> Result<(), OfferError> {
             && group.choose_min <= group.choose_max.min(count)
             && 1 <= group.choose_max;
         if !fits {
-            return invalid("choose_min", "0 or more, and no more than `choose_max` and the options");
+            return invalid(
+                "choose_min",
+                "0 or more, and no more than `choose_max` and the options",
+            );
         }
         for option in &group.options {
             if option.texts.is_empty() {

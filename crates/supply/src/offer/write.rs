@@ -183,11 +183,7 @@ pub fn update(tx: &mut Tx<'_>, now: Timestamp, cmd: &Save) -> Result<(), OfferEr
                where id = $16 and version = $17";
     let row = Columns::of(offer);
     let mut values: Vec<Val<'_>> = row.values(offer).collect();
-    values.extend([
-        Val::I64(now.micros()),
-        Val::I64(offer.id.raw()),
-        Val::I64(offer.version),
-    ]);
+    values.extend([Val::I64(now.micros()), Val::I64(offer.id.raw()), Val::I64(offer.version)]);
     if let Some(other) = key_holder(tx, offer)?.filter(|it| *it != offer.id) {
         return Err(OfferError::KeyTaken { offer: other });
     }
@@ -307,12 +303,7 @@ pub fn publish(
 }
 
 /// Takes a live offer off sale for now.
-pub fn pause(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    actor: Actor,
-    id: OfferId,
-) -> Result<(), OfferError> {
+pub fn pause(tx: &mut Tx<'_>, now: Timestamp, actor: Actor, id: OfferId) -> Result<(), OfferError> {
     let offer = by_id(tx, id)?.ok_or(OfferError::Unknown)?;
     may(tx, actor, &offer)?;
     if offer.state != OfferState::Live {
@@ -357,6 +348,7 @@ fn set_state(
 
 /// The offer's own columns, in the order of both statements.
 struct Columns {
+    gtin: Option<String>,
     terms: String,
     fulfilments: String,
 }
@@ -364,7 +356,9 @@ struct Columns {
 impl Columns {
     fn of(offer: &Offer) -> Self {
         let ways: Vec<&str> = offer.fulfilments.iter().map(|it| it.code()).collect();
-        Self { terms: offer.terms.to_text(), fulfilments: ways.join(",") }
+        // It was judged by `check`; here it gets its one spelling.
+        let gtin = offer.gtin.as_deref().and_then(|it| crate::catalog::gtin(it).ok());
+        Self { gtin, terms: offer.terms.to_text(), fulfilments: ways.join(",") }
     }
 
     fn values<'a>(&'a self, offer: &'a Offer) -> impl Iterator<Item = Val<'a>> {
@@ -374,7 +368,7 @@ impl Columns {
         [
             offer.texts.first().map_or(Val::Text("und"), |it| Val::Text(&it.lang)),
             text(&offer.merchant_key),
-            text(&offer.gtin),
+            text(&self.gtin),
             Val::Text(&self.terms),
             Val::Text(&self.fulfilments),
             Val::I64(offer.tax_ppm),
@@ -443,7 +437,7 @@ fn write_price(
     let (minor, currency) = (price.minor, price.currency);
     let values = args![before.id, minor, currency, version, before.price_version];
     if tx.exec(sql, values)? == 0 {
-        return Err(StoreError::Retry("another price came between".to_owned()).into());
+        return Err(tx.again("another price came between").into());
     }
     let sql = "insert into variant_price
                    (variant, version, price_minor, price_currency, set_at, set_by)
@@ -506,7 +500,8 @@ fn insert<const N: usize>(
     head: &str,
     rows: &[[Val<'_>; N]],
 ) -> Result<(), OfferError> {
-    if rows.is_empty() || tx.insert_many(head, rows, " on conflict do nothing")? == rows.len() as u64
+    if rows.is_empty()
+        || tx.insert_many(head, rows, " on conflict do nothing")? == rows.len() as u64
     {
         return Ok(());
     }

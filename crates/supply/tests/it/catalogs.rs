@@ -71,7 +71,8 @@ fn a_list_that_is_sent_twice_changes_nothing() {
 #[test]
 fn each_wrong_row_is_reported_by_its_number_and_the_others_are_written() {
     each_engine(|db, _| {
-        let mut rows: Vec<CatalogRow> = (1..=8).map(|it| row(it, &format!("k{it}"), None)).collect();
+        let mut rows: Vec<CatalogRow> =
+            (1..=8).map(|it| row(it, &format!("k{it}"), None)).collect();
         rows[1].gtin = Some("6901234567890".to_owned());
         rows[2].key = Some("k1".to_owned());
         rows[3].key = None;
@@ -86,15 +87,12 @@ fn each_wrong_row_is_reported_by_its_number_and_the_others_are_written() {
         assert_eq!(
             wrong,
             [
-                (2, "`gtin`: `6901234567890` ends with 0; its check digit is 2"),
+                (2, "`gtin`: `6901234567890`: the check is 0 and would be 2: a character is wrong"),
                 (3, "`key`: row 1 has k1 already"),
                 (4, "`key` must be the merchant's own key or a bar code"),
                 (5, "`kind` must be goods or dish: others need more than a row"),
-                (
-                    6,
-                    "`texts` must be titles of 1 to 200 characters on one line, no blanks around"
-                ),
-                (7, "`gtin`: `690123456789X` must be 8, 12, 13 or 14 digits"),
+                (6, "`texts` must be titles of 1 to 200 characters on one line, no blanks around"),
+                (7, "`gtin`: `690123456789X`: the character 'X' at 13 is not one of 0-9"),
             ]
         );
         let drafts = db.read(|tx| offer::by_ids(tx, &[1, 8].map(OfferId::from_raw)));

@@ -5,6 +5,7 @@ mod catalogs;
 mod claims;
 mod model;
 mod offers;
+mod pools;
 mod races;
 mod sim;
 mod texts;

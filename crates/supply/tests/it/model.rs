@@ -302,9 +302,9 @@ impl Model {
     /// The claims that a sweep at `now` releases.
     pub(crate) fn lapsed(&self, now: Timestamp) -> Vec<ClaimId> {
         let ended = |it: &&ClaimId| {
-            self.claims.get(it).is_some_and(|it| {
-                it.state == ClaimState::Held && it.expires_at <= now
-            })
+            self.claims
+                .get(it)
+                .is_some_and(|it| it.state == ClaimState::Held && it.expires_at <= now)
         };
         self.claims.keys().filter(ended).copied().collect()
     }

@@ -11,7 +11,9 @@ use supply::offer::{
 use supply::terms::Terms;
 use supply::{OfferId, OptionGroupId, OptionId, VariantId};
 
-use crate::world::{HOUR, MONDAY, claim_id, each_engine, merchant, place, pool_id, stock_pool, time_pool};
+use crate::world::{
+    HOUR, MONDAY, claim_id, each_engine, merchant, place, pool_id, stock_pool, time_pool,
+};
 
 fn yuan(fen: i64) -> Money {
     Money::new(fen, Currency::CNY)
@@ -237,14 +239,13 @@ fn a_wrong_offer_is_refused_with_its_field_and_leaves_nothing() {
         let rows = db.read(|tx| tx.one("select count(*) from offer", &[], |row| row.get::<i64>(0)));
         assert_eq!(rows, Ok(0));
         let gtin = |text: &'static str| {
-            let answer = db.write(move |tx| {
-                create(tx, Offer { gtin: Some(text.into()), ..noodles(1) })
-            });
+            let answer =
+                db.write(move |tx| create(tx, Offer { gtin: Some(text.into()), ..noodles(1) }));
             answer.expect_err("it is wrong").to_string()
         };
         assert_eq!(
             gtin("6901234567891"),
-            "`gtin`: `6901234567891` ends with 1; its check digit is 2"
+            "`gtin`: `6901234567891`: the check is 1 and would be 2: a character is wrong"
         );
     });
 }

@@ -142,9 +142,8 @@ fn baskets_that_want_the_same_stocks_in_any_order_all_end() {
             db.write(move |tx| capacity::claim_all(tx, MONDAY, &claims))
         });
         assert_eq!(answers.iter().filter(|it| it.is_ok()).count(), 20, "{answers:?}");
-        let left = db.read(|tx| {
-            (1..=4).map(|it| left(tx, pool_id(it), 0)).collect::<Result<Vec<_>, _>>()
-        });
+        let left =
+            db.read(|tx| (1..=4).map(|it| left(tx, pool_id(it), 0)).collect::<Result<Vec<_>, _>>());
         assert_eq!(left, Ok(vec![0; 4]));
         assert_eq!(violations(db), Vec::<&str>::new());
     });

@@ -30,8 +30,7 @@ fn whole(text: String) -> Option<String> {
 
 #[test]
 fn every_text_prepares_on_both_engines() {
-    let texts: Vec<String> =
-        SOURCES.iter().flat_map(|it| texts_in(it)).filter_map(whole).collect();
+    let texts: Vec<String> = SOURCES.iter().flat_map(|it| texts_in(it)).filter_map(whole).collect();
     assert!(texts.len() > 60, "the texts are found: {}", texts.len());
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     each_engine(|db, _| assert_eq!(prepare_all(db, &texts), []));

@@ -7,7 +7,7 @@ use supply::capacity::pool::{self, Shape};
 use supply::stock::{self, Movement, Reason};
 use supply::{ClaimId, MovementId, PoolId};
 
-pub(crate) const LISTS: &[&[store::Migration]] = &[supply::MIGRATIONS];
+pub(crate) const LISTS: &[&[store::Migration]] = &[party::MIGRATIONS, supply::MIGRATIONS];
 
 /// 2026-11-23T00:00:00Z, a Monday; eight in the morning in Shanghai.
 pub(crate) const MONDAY: Timestamp = Timestamp::from_micros(1_795_392_000_000_000);

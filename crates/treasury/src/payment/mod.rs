@@ -15,6 +15,7 @@ mod capture;
 mod plan;
 mod record;
 mod refund;
+mod refund_end;
 mod rows;
 pub mod rules;
 
@@ -25,11 +26,12 @@ pub use capture::{CaptureError, abandon, request_capture};
 pub(crate) use capture::{Incoming, apply as apply_capture, with_free};
 pub use plan::{PlanError, plan};
 pub use record::{RecordError, Recorded, record};
+pub(crate) use refund::open_kept;
 pub use refund::{
     Bearer, GiveBack, GiveBackError, GivenBack, How, Refund, RefundState, Source, give_back,
-    refund_by_id, refunds_of,
 };
-pub(crate) use refund::{complete as complete_refund, fail as fail_refund, open_kept};
+pub(crate) use refund_end::{complete as complete_refund, fail as fail_refund};
+pub use refund_end::{refund_by_id, refunds_of};
 pub(crate) use rows::lock as lock_payment;
 pub use rows::{by_checkout, by_id, by_order, part_of};
 pub(crate) use rules::share;

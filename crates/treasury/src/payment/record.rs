@@ -5,7 +5,7 @@ use store::{Event, Fact, StoreError, Tx, args};
 
 use super::capture::{Incoming, apply, not_voided, unvoid, void_due, with_free};
 use super::rules::{Effect, EventKind, captured_orders, effect, refund_effect};
-use super::{Milestone, Payment, PaymentState, ProviderEvent, What, refund, rows};
+use super::{Milestone, Payment, PaymentState, ProviderEvent, What, refund_end, rows};
 use crate::breaks::{self, BreakName, NewBreak};
 use crate::ledger::{self, Account, Leg, PostError, Posting, named_owner};
 
@@ -198,18 +198,18 @@ fn settle_refund(
         What::RefundFailed(id) => (id, false),
         _ => return Ok(done(payment, None)),
     };
-    let found = refund::refund_by_id(tx, id)?.filter(|it| it.payment == payment.id);
+    let found = refund_end::refund_by_id(tx, id)?.filter(|it| it.payment == payment.id);
     let Some(refund) = found else {
         return broken(tx, now, event, payment, BreakName::RefundUnknown);
     };
     match refund_effect(refund.state, completed) {
         Some(true) if completed => {
             let account = (Account::Provider, named_owner(&event.provider));
-            refund::complete(tx, now, &refund, account, event.posting)?;
+            refund_end::complete(tx, now, &refund, account, event.posting)?;
             Ok(done(payment, Some(Milestone::Refunded(id))))
         }
         Some(true) => {
-            refund::fail(tx, now, &refund, "the provider says that it failed", event.posting)?;
+            refund_end::fail(tx, now, &refund, "the provider says that it failed", event.posting)?;
             let payment = rows::by_id(tx, payment.id)?.unwrap_or(payment);
             Ok(done(payment, Some(Milestone::RefundFailed(id))))
         }

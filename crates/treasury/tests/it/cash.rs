@@ -71,10 +71,10 @@ fn cash_is_taken_against_a_payment_with_a_receipt_number_and_never_above_the_lim
 
         let second = due(&world, 2, 4_001);
         let full = collect(&world, second).unwrap_err();
-        assert_eq!(full.to_string(), "the till may take 4000 CNY more; hand over cash first");
+        assert_eq!(full.to_string(), "the till may take 40.00 CNY more; hand over cash first");
         assert_eq!(world.payment(second).state, PaymentState::Planned);
         let below = set_limit(&world, 5_999).unwrap_err();
-        assert_eq!(below.to_string(), "the limit must be at least what the till holds, 6000 CNY");
+        assert_eq!(below.to_string(), "the limit must be at least what the till holds, 60.00 CNY");
         set_limit(&world, 20_000).unwrap();
         assert_eq!(collect(&world, second).unwrap().number, 2);
 
@@ -126,7 +126,7 @@ fn cash_that_is_handed_over_is_a_line_of_the_statement() {
             let shop = PremisesId::from_raw(SHOP);
             world.run(move |tx, now| cash::hand_over(tx, now, at, shop, cny(minor)))
         };
-        assert_eq!(hand_over(6_001).unwrap_err().to_string(), "the till holds 6000 CNY");
+        assert_eq!(hand_over(6_001).unwrap_err().to_string(), "the till holds 60.00 CNY");
         let (receipt, line) = hand_over(6_000).unwrap();
         assert_eq!((receipt.number, line.net), (2, cny(-6_000)));
         // She has the cash and owes the commission.

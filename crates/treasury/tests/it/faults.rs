@@ -153,7 +153,7 @@ fn fault_10_refund_sums() {
         assert_eq!(promotion, 101);
         assert_eq!(
             world.give_back(payment.id, 1, 1).unwrap_err().to_string(),
-            "at most 0 CNY can be given back"
+            "at most 0.00 CNY can be given back"
         );
         // A refund in another currency than was paid is refused.
         let mut other = world.back(payment.id, 1, 1);
@@ -212,7 +212,7 @@ fn fault_11_the_one_who_bears_a_refund_pays_it() {
         assert_eq!(world.balance(Account::Commission, 0), -400);
         // Together never more than was paid.
         let refused = world.reverse(payment.id, &line, 4_001).unwrap_err();
-        assert_eq!(refused.to_string(), "at most 4000 CNY can be given back");
+        assert_eq!(refused.to_string(), "at most 40.00 CNY can be given back");
         world.sound();
     });
 }

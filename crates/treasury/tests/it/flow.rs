@@ -85,7 +85,7 @@ fn a_refund_before_it_is_kept_comes_out_of_escrow_and_waits_in_transit() {
         assert_eq!(world.at_provider(), 2_000);
         assert_eq!(world.balance(Account::Escrow, 1), 0);
         let refused = world.give_back(payment.id, 1, 1).unwrap_err();
-        assert_eq!(refused.to_string(), "at most 0 CNY can be given back");
+        assert_eq!(refused.to_string(), "at most 0.00 CNY can be given back");
     });
 }
 

@@ -45,6 +45,35 @@ fn the_even_coupon_example_adds_up_too() {
     assert_eq!(nets, [3_000, 3_000, 3_000]);
 }
 
+#[test]
+fn rounding_of_the_platforms_part_stops_nothing_and_leaves_no_cent_behind() {
+    each_engine(&[MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        // Two lines of 120 and 80 with 50 from the platform: the second is called off, which takes
+        // its share back; keeping the first asks for all 50 and gets the 30 that are left.
+        let payment = world.paid(&[(1, 7, 15_000, 5_000)]);
+        let given = world.give_back(payment.id, 1, 6_000).unwrap();
+        assert_eq!(given.promotion, cny(2_000));
+        let cmd = kept(&world, 14_000, 0, Some((Funder::Platform, 5_000)));
+        let line = world.run(move |tx, now| settle::kept(tx, now, cmd.clone())).unwrap();
+        assert_eq!((line.gross, line.promotion), (cny(12_000), cny(3_000)));
+        assert_eq!((line.commission, line.net), (cny(600), cny(11_400)));
+        assert_eq!(world.balance(Account::Escrow, 1), 0);
+        // Asked for a cent too little with the last of the money: it goes along.
+        let payment = world.paid(&[(2, 7, 100, 7)]);
+        let mut cmd = kept(&world, 106, 0, Some((Funder::Platform, 6)));
+        cmd.order = 2;
+        let line = world.run(move |tx, now| settle::kept(tx, now, cmd.clone())).unwrap();
+        assert_eq!(line.gross, cny(107));
+        let mut again = kept(&world, 107, 0, Some((Funder::Platform, 7)));
+        again.order = 2;
+        let refused = world.run(move |tx, now| settle::kept(tx, now, again.clone()));
+        assert_eq!(refused.unwrap_err().to_string(), "all 0 of this order was settled before");
+        assert!(world.give_back(payment.id, 2, 1).is_err());
+        world.sound();
+    });
+}
+
 fn kept(world: &World<'_>, gross: i64, tip: i64, promotion: Option<(Funder, i64)>) -> Kept {
     Kept {
         posting: world.id(),
@@ -98,18 +127,18 @@ fn nothing_is_kept_twice_nor_beyond_what_lies_in_escrow() {
         assert_eq!(refusal(world.keep(1, 7, 100, 0)), "line 0 of this order was settled before");
         assert_eq!(
             refusal(world.keep(1, 7, 401, 1)),
-            "only 400 CNY of the customer's money and 100 CNY of the promotion are there"
+            "only 4.00 CNY of the customer's money is there"
         );
         assert_eq!(
             refusal(world.keep(1, 8, 1, 1)),
             "there is no payment of this order to this merchant"
         );
-        let cmd = kept(&world, 501, 0, Some((Funder::Platform, 101)));
-        let over = world.run(move |tx, now| settle::kept(tx, now, cmd.clone()));
-        assert!(matches!(over, Err(SettleError::NotHeld { .. })), "{over:?}");
         let cmd = kept(&world, 50, 0, Some((Funder::Platform, 60)));
         let sums = world.run(move |tx, now| settle::kept(tx, now, cmd.clone()));
         assert!(matches!(sums, Err(SettleError::Sums { field: "gross", .. })), "{sums:?}");
+        let sure = kept(&world, 501, 0, Some((Funder::Platform, 100)));
+        let over = world.run(move |tx, now| settle::kept(tx, now, sure.clone()));
+        assert!(matches!(over, Err(SettleError::NotHeld { .. })), "{over:?}");
         // A term frozen in the order may give her the rest: no-show.
         let cmd = kept(&world, 500, 0, Some((Funder::Platform, 100)));
         let fee = world.run(move |tx, now| settle::keep_fee(tx, now, cmd.clone())).unwrap();
@@ -227,7 +256,7 @@ fn a_refund_waits_for_the_capture_that_is_under_way() {
         let given = world.give_back(id, 1, 600).unwrap();
         assert_eq!(given.how, How::Waiting);
         let more = world.give_back(id, 1, 101).unwrap_err();
-        assert_eq!(more.to_string(), "at most 100 CNY can be given back");
+        assert_eq!(more.to_string(), "at most 1.00 CNY can be given back");
         world.sound();
         world.hear(id, What::Captured(cny(700)));
         assert_eq!(world.balance(Account::RefundInTransit, 1), -600);

@@ -203,7 +203,11 @@ impl Sim<'_> {
             0 => (
                 What::Authorised(cny(total)),
                 false,
-                if matches!(state, S::Planned | S::Pending | S::Failed) { S::Authorised } else { state },
+                if matches!(state, S::Planned | S::Pending | S::Failed) {
+                    S::Authorised
+                } else {
+                    state
+                },
             ),
             1 => (
                 What::Failed { reason: "declined".into() },
@@ -387,11 +391,16 @@ impl Sim<'_> {
             part_no: posting.raw(),
         };
         let answer = self.world.run(move |tx, now| settle::kept(tx, now, cmd.clone()));
-        if paid > held || promotion > left {
+        if paid > held {
             assert!(matches!(answer, Err(SettleError::NotHeld { .. })), "{answer:?}");
             return;
         }
         let line = answer.unwrap();
+        let promotion = match promotion {
+            0 => 0,
+            _ if paid == held => left,
+            asked => asked.min(left),
+        };
         let commission = ((paid + promotion - tip) * RATE + 500_000) / 1_000_000;
         let net = paid + promotion - tip - commission;
         assert_eq!((line.commission.minor, line.net.minor), (commission, net));
@@ -557,6 +566,11 @@ impl Sim<'_> {
             .unwrap();
         assert_eq!(count, self.model.breaks as i64);
         while !self.world.send().is_empty() {}
+        let now = self.world.now();
+        for id in self.world.db.read(|tx| voucher::due_expiries(tx, now, 100_000)).unwrap() {
+            self.world.run(move |tx, now| voucher::refund_unused(tx, now, id)).unwrap();
+            self.model.vouchers.get_mut(&id).unwrap().ended = true;
+        }
         for state in self.model.states.values_mut().filter(|it| **it == PaymentState::Planned) {
             *state = PaymentState::Pending;
         }
