@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::{Clock, Db, Target};
 
 use crate::say::{Refused, Report};
-use crate::{audit, backup, demo, gateway, house};
+use crate::{audit, backup, demo, export, gateway, house, import};
 
 /// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
 /// settled and judged.
@@ -42,6 +42,12 @@ enum Command {
     Backup(backup::Backup),
     /// Bring a copy back into an empty place.
     Restore(backup::Restore),
+    /// Take in places of a map or a shop's catalogue.
+    #[command(subcommand)]
+    Import(import::Import),
+    /// Write places, offers or orders to a file.
+    #[command(subcommand)]
+    Export(export::Export),
     /// Serve the sandbox payment gateway: a double that moves no real money.
     SandboxGateway(Gateway),
 }
@@ -81,6 +87,22 @@ impl Line {
     fn open(&self) -> Result<Db, Refused> {
         Ok(house::open(&self.target()?)?)
     }
+
+    /// Opens a database that is there: a slip in its name makes no new one.
+    pub(crate) fn open_existing(&self) -> Result<Db, Refused> {
+        let target = self.target()?;
+        if let Target::Sqlite { data } = &target {
+            let file = data.join("hutong.db");
+            if !file.is_file() {
+                return Err(Refused::new(format!(
+                    "there is no database {}: name another with --data or --database, or make this \
+                     one with `hutong migrate`",
+                    file.display()
+                )));
+            }
+        }
+        Ok(house::open(&target)?)
+    }
 }
 
 /// Runs the command of a line.
@@ -94,9 +116,11 @@ pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
             Ok(Report::good(json, format!("The tables are up to date ({engine}).")))
         }
         Command::Demo(options) => demo::run(line, options),
-        Command::Check => audit::run(&line.open()?, Clock::system().now()),
-        Command::Backup(it) => backup::back_up(&line.open()?, it),
+        Command::Check => audit::run(&line.open_existing()?, Clock::system().now()),
+        Command::Backup(it) => backup::back_up(&line.open_existing()?, it),
         Command::Restore(it) => backup::restore(&line.target()?, it),
+        Command::Import(it) => import::run(line, it),
+        Command::Export(it) => export::run(line, it),
         Command::SandboxGateway(options) => gateway::serve(options),
     }
 }

@@ -6,8 +6,10 @@ mod backup;
 mod cli;
 mod demo;
 mod ear;
+mod export;
 mod gateway;
 mod house;
+mod import;
 mod say;
 
 use std::process::ExitCode;

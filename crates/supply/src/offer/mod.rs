@@ -10,7 +10,9 @@ mod valid;
 mod write;
 
 pub use choose::{ChoiceError, Chosen, choose};
-pub use read::{SellableLine, by_id, by_ids, of_premises, option_groups, sellable};
+pub use read::{
+    SellableLine, by_id, by_ids, every_of_premises, of_premises, option_groups, sellable,
+};
 pub(crate) use valid::check as check_rule;
 pub use write::{OfferError, Save, SetPrice, create, end, pause, publish, set_price, update};
 

@@ -209,6 +209,20 @@ pub fn of_premises(
     by_ids(tx, &ids)
 }
 
+/// The offers of a premises in every state, drafts and ended ones too, by id after `after`, at most
+/// `limit`: for lists that the merchant herself or an operator reads.
+pub fn every_of_premises(
+    tx: &mut Tx<'_>,
+    premises: PremisesId,
+    after: Option<OfferId>,
+    limit: i64,
+) -> Result<Vec<Offer>> {
+    let after = after.map_or(i64::MIN, |it| it.raw());
+    let sql = "select id from offer where premises = $1 and id > $2 order by id limit $3";
+    let ids: Vec<OfferId> = tx.all(sql, args![premises, after, limit], |row| row.get(0))?;
+    by_ids(tx, &ids)
+}
+
 /// Whole offers, in the order of their ids, in six queries. Those that are not there are left out.
 pub fn by_ids(tx: &mut Tx<'_>, ids: &[OfferId]) -> Result<Vec<Offer>> {
     if ids.is_empty() {

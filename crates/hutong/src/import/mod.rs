@@ -1,0 +1,103 @@
+//! `hutong import`: places of a map and catalogues of merchants, taken in row by row.
+//!
+//! Promise: a file that cannot be read leaves nothing behind; the same file again changes nothing;
+//! every row that was not taken is told with its reason.
+
+mod catalog;
+mod osm;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use base::Currency;
+use base::civil::Zone;
+use clap::Subcommand;
+use party::PremisesId;
+use serde_json::Value;
+
+use crate::cli::Line;
+use crate::say::{Refused, Report};
+
+/// Rows that one transaction takes.
+const ROWS_MAX: usize = 200;
+/// Rows left out that are shown to people; programs get all of them.
+const SHOWN_MAX: usize = 20;
+
+/// What is imported.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Import {
+    /// Places of OpenStreetMap (GeoJSON): each becomes an organisation with one premises.
+    Osm {
+        /// The GeoJSON file, a `FeatureCollection`.
+        file: PathBuf,
+        /// The time zone of places for which none is known, such as Europe/Paris.
+        #[arg(long)]
+        zone: Option<Zone>,
+    },
+    /// What a shop sells, from CSV: each row becomes an offer, a draft when it has no price.
+    Catalog {
+        /// The CSV file; its first line names the columns.
+        file: PathBuf,
+        /// Where it is sold.
+        #[arg(long, value_name = "ID")]
+        premises: PremisesId,
+        /// The currency of rows that name none.
+        #[arg(long, default_value = "CNY")]
+        currency: Currency,
+        /// The tax that the prices of new offers include, in parts per million of the net price.
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+        tax_ppm: i64,
+    },
+}
+
+/// Imports a file.
+pub(crate) fn run(line: &Line, import: &Import) -> Result<Report, Refused> {
+    match import {
+        Import::Osm { file, zone } => osm::run(line, file, zone.as_ref()),
+        Import::Catalog { file, premises, currency, tax_ppm } => {
+            let terms = catalog::Shelf {
+                premises: *premises,
+                currency: *currency,
+                tax_ppm: *tax_ppm,
+            };
+            catalog::run(line, file, &terms)
+        }
+    }
+}
+
+/// Opens a file to read it.
+fn open(path: &Path) -> Result<File, Refused> {
+    let wrong = |why: &dyn std::fmt::Display| Refused::new(format!("{}: {why}", path.display()));
+    let file = File::open(path).map_err(|error| wrong(&error))?;
+    let about = file.metadata().map_err(|error| wrong(&error))?;
+    if about.is_dir() {
+        return Err(wrong(&"this is a folder; a file is needed"));
+    }
+    Ok(file)
+}
+
+/// A row that was not taken, for both kinds of readers.
+struct LeftOut {
+    /// A word that counts its kind.
+    code: String,
+    /// One line for people.
+    text: String,
+    /// The same for programs.
+    json: Value,
+}
+
+/// The counts and the first rows that were left out, as lines of text; empty when there are none.
+fn told(left_out: &[LeftOut]) -> String {
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for it in left_out {
+        *counts.entry(&it.code).or_default() += 1;
+    }
+    let mut lines: Vec<String> =
+        counts.iter().map(|(code, many)| format!("  {many:>6}  {code}")).collect();
+    lines.extend(left_out.iter().take(SHOWN_MAX).map(|it| format!("  {}", it.text)));
+    if left_out.len() > SHOWN_MAX {
+        let more = left_out.len() - SHOWN_MAX;
+        lines.push(format!("  … and {more} more; --json names them all"));
+    }
+    lines.iter().map(|it| format!("\n{it}")).collect()
+}
