@@ -59,7 +59,7 @@ const QUESTIONS: &[Question] = &[
     },
     Question {
         invariant: 4,
-        name: "void_pass_with_uses",
+        name: "claimed_pass_with_uses_left",
         sql: "select p.id, p.used from pass p where p.state = 'claimed' and p.used <> p.uses",
         detail: "uses of a pass that says it has none left",
         of: Of::Pass,

@@ -391,7 +391,8 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
     if cash || checkout.total.minor == 0 {
         pay::rule_met(tx, now, cmd.id, &mut fresh)?;
     } else {
-        for claim in orders.iter().filter_map(|it| it.claim) {
+        let longer = pay_by > checkout.due_at;
+        for claim in orders.iter().filter_map(|it| it.claim).filter(|_| longer) {
             supply::capacity::extend(tx, now, claim, pay_by).inner("extending the hold")?;
         }
         clock::checkout_at(tx, cmd.id, pay_by)?;

@@ -3,7 +3,7 @@
 //! One way from the wish to the kept promise: a basket is *held* ([`checkout::hold`]), *placed*,
 //! *paid* ([`pay::on_event`]), *accepted*, made *ready*, *redeemed* ([`pass::redeem`]) and then
 //! settled; everything that goes wrong on the way has its end too: it lapses, is declined, called
-//! off ([`cancel`]), or nobody comes ([`no_show`]).
+//! off ([`cancel`]), or nobody comes.
 //!
 //! Invariants, audited by [`check`]: a pass is redeemed at most as often as it allows; every order
 //! reaches an end; an ended order holds no capacity; what was frozen at sale is never derived again.

@@ -247,7 +247,7 @@ pub struct OrderLine {
     pub discount: Money,
     /// What was given back so far.
     pub returned: Money,
-    /// What the line claims, all units together as ordered: see [`claims`].
+    /// What the line claims, all units together as ordered.
     pub wants: Vec<supply::capacity::Want>,
     /// How often a voucher of this line can be used; 0 when it is none.
     pub voucher_uses: i64,

@@ -1,1 +1,7 @@
+//! Deals on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
+
 mod flow;
+mod pass;
+mod planted;
+mod world;

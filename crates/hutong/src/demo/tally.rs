@@ -68,7 +68,7 @@ impl Tally {
 
     /// For people.
     pub(crate) fn text(&self, violations: usize) -> String {
-        let kept = if self.orders == 0 { 0 } else { self.kept * 100 / self.orders };
+        let kept = (self.kept * 100).checked_div(self.orders).unwrap_or(0);
         format!(
             "{} consumers made {} orders: {} kept ({kept} %), {} lapsed, {} declined, \
              {} cancelled, {} not fetched, {} still open.\n\

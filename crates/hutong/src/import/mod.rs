@@ -55,11 +55,8 @@ pub(crate) fn run(line: &Line, import: &Import) -> Result<Report, Refused> {
     match import {
         Import::Osm { file, zone } => osm::run(line, file, zone.as_ref()),
         Import::Catalog { file, premises, currency, tax_ppm } => {
-            let terms = catalog::Shelf {
-                premises: *premises,
-                currency: *currency,
-                tax_ppm: *tax_ppm,
-            };
+            let terms =
+                catalog::Shelf { premises: *premises, currency: *currency, tax_ppm: *tax_ppm };
             catalog::run(line, file, &terms)
         }
     }

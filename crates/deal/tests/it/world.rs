@@ -1,0 +1,318 @@
+//! A merchant with goods, a voucher and a till, and the steps of the loop.
+
+use base::civil::Zone;
+use base::geo::Point;
+use base::{Currency, Id as _, Money, Timestamp};
+use deal::checkout::{Basket, Hold, HoldError, Place, Wish};
+use deal::order::Order;
+use deal::pass::{Pass, Redeem, RedeemError, Redemption};
+use deal::pay::OnEvent;
+use deal::{Accept, CheckoutId, OrderId};
+use party::organisation::{NewOrganisation, Owner, SignUp};
+use party::person::RegisterPerson;
+use party::premises::Place as Premises;
+use party::{Actor, PartyId, PremisesId};
+use store::testing::each_engine;
+use store::{Db, Migration};
+use supply::capacity::pool::{Create, Shape};
+use supply::offer::{self, FulfilmentKind, Offer, OfferKind, OfferState, Save, Text};
+use supply::stock::{Movement, Reason};
+use supply::terms::Terms;
+use supply::{PoolId, VariantId};
+use treasury::PaymentId;
+use treasury::payment::{Capture, Method, ProviderEvent, What};
+
+pub(crate) const LISTS: &[&[Migration]] =
+    &[party::MIGRATIONS, supply::MIGRATIONS, treasury::MIGRATIONS, deal::MIGRATIONS];
+/// 2026-03-02T03:00:00Z, a Monday.
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_772_420_400_000_000);
+pub(crate) const KEY: [u8; 32] = [7; 32];
+
+pub(crate) fn yuan(minor: i64) -> Money {
+    Money::new(minor, Currency::CNY)
+}
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) db: Db,
+    pub(crate) owner: PartyId,
+    pub(crate) merchant: PartyId,
+    pub(crate) premises: PremisesId,
+    pub(crate) buyer: PartyId,
+    pub(crate) stock: PoolId,
+    /// 10.00 each, five in stock.
+    pub(crate) goods: VariantId,
+    /// Three uses for 100.00.
+    pub(crate) voucher: VariantId,
+}
+
+/// Runs `test` in a fresh world on both engines.
+pub(crate) fn each_world(mut test: impl FnMut(&World)) {
+    each_engine(LISTS, |db, _| test(&World::new(db)));
+}
+
+impl World {
+    fn new(db: &Db) -> Self {
+        let (owner, buyer) = (db.ids().next(), db.ids().next());
+        let sign_up = sign_up(db, owner);
+        let (merchant, premises) = (sign_up.organisation.id, sign_up.premises.id);
+        db.write(move |tx| party::organisation::sign_up(tx, NOW, sign_up.clone()).map(drop))
+            .unwrap();
+        let person = RegisterPerson { actor: Actor::Platform, id: buyer, personal: Vec::new() };
+        db.write(move |tx| party::person::register_person(tx, NOW, person.clone()).map(drop))
+            .unwrap();
+        let at = (owner, merchant, premises);
+        let stock = stock(db, at, 5);
+        let goods = sell(db, at, OfferKind::Goods, 1_000, Some(stock));
+        let voucher = sell(db, at, OfferKind::Voucher, 10_000, None);
+        Self { db: db.clone(), owner, merchant, premises, buyer, stock, goods, voucher }
+    }
+
+    pub(crate) fn owner(&self) -> Actor {
+        Actor::Person(self.owner)
+    }
+
+    pub(crate) fn hold(
+        &self,
+        now: Timestamp,
+        variant: VariantId,
+        quantity: i64,
+    ) -> Result<(CheckoutId, OrderId), HoldError> {
+        let wish = Wish { variant, quantity, options: Vec::new(), starts_at: None };
+        let basket = Basket {
+            order: self.db.ids().next(),
+            claim: self.db.ids().next(),
+            premises: self.premises,
+            fulfilment: if variant == self.voucher {
+                FulfilmentKind::OnSite
+            } else {
+                FulfilmentKind::Pickup
+            },
+            wishes: vec![wish],
+            discount: None,
+            tip_minor: 0,
+            wanted_at: None,
+        };
+        let order = basket.order;
+        let cmd = Hold { id: self.db.ids().next(), buyer: self.buyer, baskets: vec![basket] };
+        let checkout = cmd.id;
+        self.db.write(move |tx| deal::checkout::hold(tx, now, cmd.clone()).map(drop))?;
+        Ok((checkout, order))
+    }
+
+    pub(crate) fn place(&self, now: Timestamp, checkout: CheckoutId) -> PaymentId {
+        self.place_with(now, checkout, Method::Provider("bank".to_owned()))
+    }
+
+    pub(crate) fn place_with(
+        &self,
+        now: Timestamp,
+        checkout: CheckoutId,
+        method: Method,
+    ) -> PaymentId {
+        let cmd = Place {
+            id: checkout,
+            buyer: self.buyer,
+            payment: self.db.ids().next(),
+            method,
+            capture: Capture::Now,
+            fresh: self.db.ids().fresh(20),
+        };
+        self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone())).unwrap().payment
+    }
+
+    /// The provider says that it took `amount`; says whether that was news.
+    pub(crate) fn paid(&self, now: Timestamp, payment: PaymentId, amount: Money) -> bool {
+        let cmd = OnEvent {
+            event: ProviderEvent {
+                provider: "bank".to_owned(),
+                event_id: format!("captured:{payment}"),
+                payment,
+                reference: None,
+                posting: self.db.ids().next(),
+                what: What::Captured(amount),
+                at: now,
+            },
+            fresh: self.db.ids().fresh(20),
+        };
+        self.db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone())).unwrap().first_time
+    }
+
+    pub(crate) fn accept(&self, now: Timestamp, order: OrderId) -> Pass {
+        let cmd = Accept { order, actor: self.owner(), fresh: self.db.ids().fresh(20) };
+        let passes = self.db.write(move |tx| deal::accept(tx, now, cmd.clone())).unwrap();
+        passes.into_iter().next().unwrap()
+    }
+
+    /// Everything until the pass is in her hand.
+    pub(crate) fn bought(&self, now: Timestamp, variant: VariantId, quantity: i64) -> Pass {
+        let (checkout, order) = self.hold(now, variant, quantity).unwrap();
+        let payment = self.place(now, checkout);
+        let total = self.order(order).total;
+        assert!(self.paid(now, payment, total));
+        if variant == self.voucher { self.passes(order).remove(0) } else { self.accept(now, order) }
+    }
+
+    pub(crate) fn scan(&self, pass: &Pass, till: i64, scan: i64) -> Redeem {
+        Redeem {
+            id: self.db.ids().next(),
+            pass: pass.id,
+            premises: self.premises,
+            clerk: self.owner(),
+            till,
+            scan,
+            fresh: self.db.ids().fresh(4),
+        }
+    }
+
+    pub(crate) fn redeem(&self, now: Timestamp, scan: Redeem) -> Result<Redemption, RedeemError> {
+        self.db.write(move |tx| deal::pass::redeem(tx, now, scan.clone()))
+    }
+
+    pub(crate) fn order(&self, id: OrderId) -> Order {
+        self.db.read(move |tx| deal::order::by_id(tx, id)).unwrap().unwrap()
+    }
+
+    pub(crate) fn passes(&self, id: OrderId) -> Vec<Pass> {
+        self.db.read(move |tx| deal::pass::of_order(tx, id)).unwrap()
+    }
+
+    pub(crate) fn left(&self) -> i64 {
+        let stock = self.stock;
+        self.db.read(move |tx| supply::stock::stock(tx, stock)).unwrap().left
+    }
+
+    /// Lets the clocks fire that are due.
+    pub(crate) fn clocks(&self, now: Timestamp) {
+        let ran = store::jobs::run_due(&self.db, now, deal::clock::HANDLERS, 100).unwrap();
+        assert_eq!(ran.failed, 0);
+    }
+
+    pub(crate) fn balance(&self, account: treasury::Account, owner: i64) -> Money {
+        self.db
+            .read(move |tx| treasury::ledger::balance(tx, account, owner, Currency::CNY))
+            .unwrap()
+    }
+
+    /// What the audits find.
+    pub(crate) fn violations(&self, now: Timestamp) -> Vec<&'static str> {
+        let found = self.db.read(move |tx| {
+            let mut found = supply::check(tx, now)?;
+            found.extend(treasury::check(tx, now)?);
+            found.extend(deal::check(tx, now)?);
+            Ok::<_, store::StoreError>(found)
+        });
+        found.unwrap().into_iter().map(|it| it.name).collect()
+    }
+
+    pub(crate) fn sql(&self, text: &'static str, id: i64) {
+        self.db.write(move |tx| tx.exec(text, store::args![id]).map(drop)).unwrap();
+    }
+}
+
+fn sign_up(db: &Db, owner: PartyId) -> SignUp {
+    SignUp {
+        actor: Actor::Platform,
+        owner: Owner::New(RegisterPerson {
+            actor: Actor::Platform,
+            id: owner,
+            personal: Vec::new(),
+        }),
+        member: db.ids().next(),
+        organisation: NewOrganisation {
+            id: db.ids().next(),
+            uscc: None,
+            name: "面馆".to_owned(),
+            name_en: None,
+            division: "110101".to_owned(),
+            profile: "cn".to_owned(),
+            parent: None,
+        },
+        premises: Premises {
+            id: db.ids().next(),
+            name: "面馆".to_owned(),
+            name_en: None,
+            category: "noodles".to_owned(),
+            point: Point { lat_e7: 399_400_000, lon_e7: 1_164_000_000 },
+            zone: "Asia/Shanghai".parse::<Zone>().unwrap(),
+            hours: Some("24/7".to_owned()),
+            division: "110101".to_owned(),
+            address: "一号".to_owned(),
+            day_cut_min: 0,
+            profile: "cn".to_owned(),
+            source: None,
+        },
+    }
+}
+
+type At = (PartyId, PartyId, PremisesId);
+
+fn stock(db: &Db, (owner, merchant, premises): At, quantity: i64) -> PoolId {
+    let (id, actor) = (db.ids().next(), Actor::Person(owner));
+    let create = Create {
+        id,
+        actor,
+        merchant,
+        premises,
+        name: "shelf".to_owned(),
+        shape: Shape::Stock,
+        overbook: 0,
+        hold_s_max: 3_600,
+    };
+    db.write(move |tx| supply::capacity::pool::create(tx, NOW, create.clone())).unwrap();
+    let movement =
+        Movement { id: db.ids().next(), pool: id, actor, quantity, reason: Reason::Delivery };
+    db.write(move |tx| supply::stock::receive(tx, NOW, movement).map(drop)).unwrap();
+    id
+}
+
+fn sell(
+    db: &Db,
+    (owner, merchant, premises): At,
+    kind: OfferKind,
+    price: i64,
+    pool: Option<PoolId>,
+) -> VariantId {
+    let (id, variant, actor) = (db.ids().next(), db.ids().next(), Actor::Person(owner));
+    let voucher = kind == OfferKind::Voucher;
+    let offer = Offer {
+        id,
+        merchant,
+        premises,
+        kind,
+        state: OfferState::Draft,
+        merchant_key: None,
+        gtin: None,
+        category: None,
+        texts: vec![Text::new("en", "Thing")],
+        variants: vec![offer::Variant {
+            id: variant,
+            offer: id,
+            texts: Vec::new(),
+            price: Some(yuan(price)),
+            price_version: 1,
+            pool,
+            pool_units: 1,
+            duration_min: 0,
+            active: true,
+        }],
+        option_groups: Vec::new(),
+        terms: if voucher { Terms::voucher() } else { Terms::food() },
+        fulfilments: vec![if voucher { FulfilmentKind::OnSite } else { FulfilmentKind::Pickup }],
+        tax_ppm: 60_000,
+        packing_fee: None,
+        lead_s: 0,
+        valid_from: None,
+        valid_until: None,
+        voucher: voucher.then_some(offer::VoucherTerms { uses: 3, valid_days: 30 }),
+        media: Vec::new(),
+        version: 1,
+    };
+    let save = Save { actor, offer };
+    db.write(move |tx| {
+        offer::create(tx, NOW, &save)?;
+        offer::publish(tx, NOW, actor, id)
+    })
+    .unwrap();
+    variant
+}
