@@ -3,7 +3,13 @@
 
 # Builds, makes the embedded database in ./data, loads the demo lane and runs a guided day.
 run:
-	cargo run --release --quiet -p hutong -- demo --data ./data --guided
+	cargo build --release --quiet -p hutong
+	@if [ -e ./data/hutong.db ]; then \
+	    echo "./data holds a lane already; this is its audit. Remove the folder for a new day."; \
+	    ./target/release/hutong --data ./data check; \
+	else \
+	    ./target/release/hutong --data ./data demo --day --guided --consumers 300; \
+	fi
 
 # Installs what the tests need (PostgreSQL's server programs) and passes them all.
 test: install-test

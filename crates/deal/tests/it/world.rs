@@ -2,7 +2,7 @@
 
 use base::civil::Zone;
 use base::geo::Point;
-use base::{Currency, Id as _, Money, Timestamp};
+use base::{Currency, Money, Timestamp};
 use deal::checkout::{Basket, Hold, HoldError, Place, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};

@@ -6,6 +6,7 @@ mod day;
 mod dice;
 mod line;
 mod load;
+mod tale;
 mod tally;
 mod world;
 
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Simulate one trading day in a fresh database.
     #[arg(long)]
     day: bool,
+    /// Tell what happened to some of the day's orders.
+    #[arg(long, requires = "day")]
+    guided: bool,
     /// How many people come.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     consumers: u32,
@@ -136,7 +140,10 @@ fn simulate(db: &Db, options: &Options) -> Result<Report, Refused> {
     progress.finish_and_clear();
     let now = world.now();
     let violations = db.read(move |tx| house::audit(tx, now))?;
-    let text = format!("{}\n{}", tally.text(violations.len()), audit::lines(&violations));
+    let mut text = format!("{}\n{}", tally.text(violations.len()), audit::lines(&violations));
+    if options.guided {
+        text = format!("{}\n{text}", tale::tell(&world, &lane)?);
+    }
     Ok(Report { json: tally.json(&violations), text, good: violations.is_empty() })
 }
 

@@ -1,7 +1,7 @@
 //! Catalogues as CSV: what a merchant sells, in and out.
 //!
 //! Promise: every row of the file comes out once, as a [`Row`] or as a [`RowError`] that names the
-//! row, the column and what would be right; what [`write`] has written, [`read`] reads as it was.
+//! row, the column and what would be right; what [`write()`] has written, [`read`] reads as it was.
 //!
 //! | column | in the cell |
 //! | --- | --- |
