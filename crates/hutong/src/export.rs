@@ -217,9 +217,26 @@ fn titles(texts: &[Text]) -> Vec<(&'static str, String)> {
 
 /// The columns of the table of orders.
 const ORDER_COLUMNS: [&str; 20] = [
-    "order", "checkout", "premises", "state", "fulfilment", "pay", "placed_at", "wanted_at",
-    "accepted_at", "ended_at", "reason", "items", "currency", "goods", "discount", "packing",
-    "tip", "tax", "total", "commission_ppm",
+    "order",
+    "checkout",
+    "premises",
+    "state",
+    "fulfilment",
+    "pay",
+    "placed_at",
+    "wanted_at",
+    "accepted_at",
+    "ended_at",
+    "reason",
+    "items",
+    "currency",
+    "goods",
+    "discount",
+    "packing",
+    "tip",
+    "tax",
+    "total",
+    "commission_ppm",
 ];
 
 fn orders(db: &Db, merchant: PartyId, out: &mut Vec<u8>) -> Result<u64, Refused> {
@@ -254,9 +271,10 @@ fn page_of_orders(
         let sold = supply::offer::sellable(tx, &variants)?;
         let title = |of: supply::VariantId| {
             let found = sold.iter().find(|it| it.variant == of);
-            found.map_or_else(|| of.to_string(), |it| {
-                format!("{} {}", it.title, it.variant_title).trim_end().to_owned()
-            })
+            found.map_or_else(
+                || of.to_string(),
+                |it| format!("{} {}", it.title, it.variant_title).trim_end().to_owned(),
+            )
         };
         let items: Vec<String> =
             lines.iter().map(|it| format!("{} × {}", title(it.variant), it.quantity)).collect();
