@@ -19,7 +19,7 @@ use supply::{OfferId, PoolId};
 use crate::say::Refused;
 
 /// How far ahead appointments are sold: 30 days.
-const AHEAD_S: i64 = 30 * 86_400;
+pub(crate) const AHEAD_S: i64 = 30 * 86_400;
 /// How long a claim may be held in all: an hour.
 const HOLD_S_MAX: i64 = 3_600;
 
@@ -209,7 +209,13 @@ fn resources(
     Ok(pools)
 }
 
-fn pool(db: &Db, now: Timestamp, at: &Loaded, name: &str, shape: Shape) -> Result<PoolId, Refused> {
+pub(crate) fn pool(
+    db: &Db,
+    now: Timestamp,
+    at: &Loaded,
+    name: &str,
+    shape: Shape,
+) -> Result<PoolId, Refused> {
     let create = Create {
         id: db.ids().next(),
         actor: Actor::Person(at.owner),
@@ -251,7 +257,7 @@ fn run_on(span: &str) -> String {
 }
 
 /// The stock of each variant that is counted.
-fn stocks(
+pub(crate) fn stocks(
     db: &Db,
     now: Timestamp,
     at: &Loaded,
@@ -280,7 +286,7 @@ fn stocks(
     Ok(stocks)
 }
 
-fn offer(
+pub(crate) fn offer(
     db: &Db,
     at: &Loaded,
     it: &Business,

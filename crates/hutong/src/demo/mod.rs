@@ -6,6 +6,7 @@ mod day;
 mod dice;
 mod line;
 mod load;
+mod osm;
 mod tale;
 mod tally;
 mod world;
@@ -17,6 +18,7 @@ use base::geo::Point;
 use base::{Currency, Money, Timestamp};
 use deal::discount::Discount;
 use deal::order::{Funder, ReturnRule};
+use lane::osm::Place;
 use party::Actor;
 use store::{Clock, Db, Target};
 
@@ -43,7 +45,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Real places (GeoJSON of OpenStreetMap) that trade beside the lane; they get offers by category.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "day")]
     osm: Option<PathBuf>,
 }
 
@@ -57,13 +59,14 @@ pub(crate) fn run(line: &Line, options: &Options) -> Result<Report, Refused> {
     if !options.day {
         return load_only(line);
     }
+    let places = options.osm.as_deref().map_or_else(|| Ok(Vec::new()), osm::read)?;
     let temporary = (!line.names_database()).then(scratch).transpose()?;
     let target = match &temporary {
         Some(folder) => Target::Sqlite { data: folder.clone() },
         None => line.target()?,
     };
     let outcome = fresh(&target).and_then(|db| {
-        let report = simulate(&db, options);
+        let report = simulate(&db, options, &places);
         db.close();
         report
     });
@@ -114,14 +117,19 @@ fn load_only(line: &Line) -> Result<Report, Refused> {
     Ok(Report::good(json, text))
 }
 
-fn simulate(db: &Db, options: &Options) -> Result<Report, Refused> {
+fn simulate(db: &Db, options: &Options, places: &[Place]) -> Result<Report, Refused> {
     let date = CivilDate::new(DAY.0, DAY.1, DAY.2)?;
     let lane = lane::Lane::demo()?;
     let opens = civil::start_of_day(date, &lane.zone);
     let mut dice = Dice::new(options.seed ^ 0xfeed);
     let progress = bar(lane.businesses.len() as u64, "loading the lane");
-    let loaded = load::lane(db, opens, &lane, || progress.inc(1))?;
+    let mut loaded = load::lane(db, opens, &lane, || progress.inc(1))?;
     progress.finish_and_clear();
+    let mut middles = vec![lane.businesses[lane.businesses.len() / 2].point];
+    for (shop, point) in osm::shops(db, opens, &lane, places)? {
+        loaded.push(shop);
+        middles.push(point);
+    }
     commission(db, opens)?;
     let mut shops = Vec::new();
     for it in loaded {
@@ -133,8 +141,7 @@ fn simulate(db: &Db, options: &Options) -> Result<Report, Refused> {
         });
     }
     let mut world = World::new(db.clone(), options.seed, opens, shops)?;
-    let middle = lane.businesses[lane.businesses.len() / 2].point;
-    people(&mut world, &lane, (options.consumers, middle), &mut dice)?;
+    people(&mut world, &lane, (options.consumers, &middles), &mut dice)?;
     let progress = bar(u64::from(options.consumers), "a trading day");
     let tally = Day::new(&mut world, options.seed, opens).run(|n| progress.inc(n))?;
     progress.finish_and_clear();
@@ -194,7 +201,7 @@ fn discount(
 fn people(
     world: &mut World,
     lane: &lane::Lane,
-    (count, middle): (u32, Point),
+    (count, middles): (u32, &[Point]),
     dice: &mut Dice,
 ) -> Result<(), Refused> {
     let progress = bar(u64::from(count), "people come");
@@ -202,6 +209,8 @@ fn people(
     for at in 0..count as usize {
         let name = &lane.customers[at % lane.customers.len()].zh;
         let person = load::person(&world.db, name)?;
+        // Every other one lives by the lane, the rest near one of the map's places.
+        let middle = if at % 2 == 0 { middles[0] } else { middles[at / 2 % middles.len()] };
         let consumer = Consumer { id: person.id, point: line::somewhere(dice, middle) };
         world.consumers.push(consumer);
         world

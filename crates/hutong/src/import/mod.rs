@@ -6,14 +6,18 @@
 mod catalog;
 mod osm;
 
+pub(crate) use osm::source;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use base::Currency;
 use base::civil::Zone;
+use base::{Currency, Timestamp};
 use clap::Subcommand;
+use lane::osm::Place;
 use party::PremisesId;
 use serde_json::Value;
+use store::Db;
 
 use crate::cli::Line;
 use crate::say::{Refused, Report};
@@ -60,6 +64,16 @@ pub(crate) fn run(line: &Line, import: &Import) -> Result<Report, Refused> {
             catalog::run(line, file, &terms)
         }
     }
+}
+
+/// The places of a map's file, read whole; those that are left out are not told.
+pub(crate) fn places(file: &Path) -> Result<Vec<Place>, Refused> {
+    osm::places(file, None)
+}
+
+/// Brings places into the house.
+pub(crate) fn add_places(db: &Db, now: Timestamp, places: &[Place]) -> Result<(), Refused> {
+    osm::add(db, now, places, |_| ()).map(drop)
 }
 
 /// Opens a file to read it.

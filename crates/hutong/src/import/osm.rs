@@ -26,12 +26,12 @@ const HOURS_BYTES_MAX: usize = 1_000;
 
 /// What became of the places.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) added: usize,
-    pub(crate) changed: usize,
-    pub(crate) unchanged: usize,
+pub(super) struct Counts {
+    pub(super) added: usize,
+    pub(super) changed: usize,
+    pub(super) unchanged: usize,
     /// Places that their own merchants keep.
-    pub(crate) owned: usize,
+    pub(super) owned: usize,
 }
 
 /// A place with the ids that it gets if it is new.
@@ -56,7 +56,7 @@ pub(super) fn run(line: &Line, file: &Path, zone: Option<&Zone>) -> Result<Repor
 }
 
 /// Reads a whole file before anything is written: one that breaks off is refused.
-pub(crate) fn places(file: &Path, zone: Option<&Zone>) -> Result<Vec<Place>, Refused> {
+pub(super) fn places(file: &Path, zone: Option<&Zone>) -> Result<Vec<Place>, Refused> {
     Ok(read(file, zone)?.0)
 }
 
@@ -93,7 +93,7 @@ fn one(number: u64, id: &str, code: &str, why: &str) -> LeftOut {
 }
 
 /// Adds places or describes them anew; those that are closed for good here are left out.
-fn add(
+pub(super) fn add(
     db: &Db,
     now: Timestamp,
     places: &[Place],
@@ -203,11 +203,7 @@ pub(crate) fn source(place: &Place) -> String {
 }
 
 /// A place in the house's words. Outside the mainland no division and no law are known.
-pub(crate) fn described(
-    it: &Place,
-    id: PremisesId,
-    source: Option<String>,
-) -> party::premises::Place {
+fn described(it: &Place, id: PremisesId, source: Option<String>) -> party::premises::Place {
     let mainland = matches!(it.zone.name(), "Asia/Shanghai" | "Asia/Urumqi");
     let line: String = it.address.line().chars().take(TEXT_MAX).collect();
     // Where the map has no address, the point is one: somebody can go there.
