@@ -21,8 +21,8 @@ pub(crate) struct Backup {
     path: PathBuf,
     /// Copy the key store, sealed with the passphrase in HUTONG_PASSPHRASE; copies older than 30
     /// days in the same folder are destroyed.
-    #[arg(long = "key-store")]
-    keys: bool,
+    #[arg(long)]
+    key_store: bool,
 }
 
 /// Options of `restore`.
@@ -31,8 +31,8 @@ pub(crate) struct Restore {
     /// The file that `backup` wrote.
     path: PathBuf,
     /// It is a copy of the key store.
-    #[arg(long = "key-store")]
-    keys: bool,
+    #[arg(long)]
+    key_store: bool,
     /// Only say whether the copy is whole.
     #[arg(long)]
     verify: bool,
@@ -40,7 +40,7 @@ pub(crate) struct Restore {
 
 /// Writes a copy.
 pub(crate) fn back_up(db: &Db, it: &Backup) -> Result<Report, Refused> {
-    if it.keys {
+    if it.key_store {
         let made = db.vault().keys_backup(&passphrase()?, &it.path, Clock::system().now())?;
         let json = json!({ "folder": it.path, "keys": made.keys, "destroyed": made.destroyed });
         let text = format!(
@@ -62,7 +62,7 @@ pub(crate) fn back_up(db: &Db, it: &Backup) -> Result<Report, Refused> {
 
 /// Brings a copy back, or only verifies it.
 pub(crate) fn restore(target: &Target, it: &Restore) -> Result<Report, Refused> {
-    if it.keys {
+    if it.key_store {
         let db = house::open(target)?;
         let done = db.vault().keys_restore(&passphrase()?, &it.path, Clock::system().now())?;
         db.close();
@@ -74,11 +74,17 @@ pub(crate) fn restore(target: &Target, it: &Restore) -> Result<Report, Refused> 
         return Ok(Report::good(json, text));
     }
     if it.verify {
-        let found = store::backup::verify(&it.path)?;
+        let found = store::backup::verify(&it.path).map_err(|error| named(&it.path, error))?;
         return Ok(copied(&it.path, &found, "is whole and holds"));
     }
-    let done = store::backup::restore(&it.path, target, house::MIGRATIONS)?;
+    let done = store::backup::restore(&it.path, target, house::MIGRATIONS)
+        .map_err(|error| named(&it.path, error))?;
     Ok(copied(&it.path, &done, "was restored:"))
+}
+
+/// The error with the file that it is about.
+fn named(path: &Path, error: impl Into<Refused>) -> Refused {
+    Refused::new(format!("{}: {}", path.display(), error.into().0))
 }
 
 fn copied(path: &Path, it: &store::backup::Manifest, verb: &str) -> Report {
