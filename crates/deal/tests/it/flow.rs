@@ -291,3 +291,21 @@ fn a_stranger_may_neither_answer_nor_scan_nor_call_off() {
         assert!(matches!(shown, Err(CancelError::May(MayError::Forbidden(_)))));
     });
 }
+
+/// EXPECTATIONS, fault 3: pickup is no kind of shipping. It asks for no address, keeps the place that
+/// was promised, is not complete when it is merely ready, and only at handover.
+#[test]
+fn fault_03_a_pickup_is_complete_at_handover_and_not_before() {
+    each_world(|world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        let order = world.order(pass.order);
+        assert_eq!((order.fulfilment.code(), order.premises), ("pickup", world.premises));
+        let ready =
+            deal::fulfilment::Ready { order: order.id, actor: world.owner(), keep_s: 3_600 };
+        world.db.write(move |tx| deal::fulfilment::ready(tx, NOW, ready.clone())).unwrap();
+        assert_eq!(world.order(order.id).state, OrderState::Active);
+        assert_eq!(world.balance(Account::MerchantPayable, world.merchant.raw()), yuan(0));
+        world.redeem(NOW.plus_s(60), world.scan(&pass, 1, 1)).unwrap();
+        assert_eq!(world.order(order.id).state, OrderState::Completed);
+    });
+}

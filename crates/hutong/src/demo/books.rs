@@ -1,5 +1,5 @@
-//! The evening: merchants are paid what the day earned them, and what became of every order is
-//! counted.
+//! The evening: the gateway's file is compared with the books, merchants are paid what the day
+//! earned them, and what became of every order is counted.
 
 use base::{Currency, Id as _, Money, Timestamp};
 use deal::order::OrderState;
@@ -7,6 +7,7 @@ use treasury::payout::{Made, Make};
 
 use super::tally::Tally;
 use super::world::World;
+use crate::ear;
 use crate::say::Refused;
 
 /// The least sum that is paid out: one yuan.
@@ -32,6 +33,18 @@ pub(crate) fn pay_out(world: &World, day: Timestamp, tally: &mut Tally) -> Resul
             treasury::payout::paid(tx, now, payout.id, World::PROVIDER, posting).map(drop)
         })?;
     }
+    Ok(())
+}
+
+/// Compares the gateway's file of `day` with the books; what is missing is asked for.
+pub(crate) fn reconcile(world: &World, day: Timestamp, tally: &mut Tally) -> Result<(), Refused> {
+    let (db, now) = (&world.db, world.now());
+    let ids = || db.ids().next();
+    let hear = |now, told| ear::told(db, now, told);
+    let date = treasury::day::business_day(day);
+    let found = connect::reconcile::day(db, &world.provider, now, date, (&ids, &hear))?;
+    tally.file_lines = found.lines as u32;
+    tally.breaks = found.breaks.len() as u32;
     Ok(())
 }
 

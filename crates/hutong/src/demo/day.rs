@@ -462,6 +462,7 @@ impl<'w> Day<'w> {
     /// The days after: clocks run on until every order has ended; the books are closed and paid out.
     fn afterwards(&mut self) -> Result<(), Refused> {
         self.world.until(self.opens.plus_s(DAY_S + HOUR_S))?;
+        books::reconcile(self.world, self.opens, &mut self.tally)?;
         books::pay_out(self.world, self.opens, &mut self.tally)?;
         let mut at = self.world.now();
         let end = at.plus_s(AFTER_DAYS * DAY_S);

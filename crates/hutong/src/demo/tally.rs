@@ -29,6 +29,7 @@ pub(crate) struct Tally {
     pub(crate) callbacks: u64,
     pub(crate) callbacks_repeated: u64,
     pub(crate) payouts: u32,
+    pub(crate) file_lines: u32,
     pub(crate) breaks: u32,
     pub(crate) jobs: u64,
 }
@@ -61,7 +62,7 @@ impl Tally {
             "repeated_scans": self.repeated_scans, "refused_scans": self.refused_scans,
             "paid_too_late": self.paid_too_late, "reviews": self.reviews,
             "callbacks": self.callbacks, "callbacks_repeated": self.callbacks_repeated,
-            "payouts": self.payouts, "breaks": self.breaks, "jobs": self.jobs,
+            "payouts": self.payouts, "file_lines": self.file_lines, "breaks": self.breaks, "jobs": self.jobs,
             "violations": rows,
         })
     }
@@ -74,8 +75,8 @@ impl Tally {
              {} cancelled, {} not fetched, {} still open.\n\
              {} holds met an empty shelf; {} double clicks and {} repeated scans had one effect; \
              {} scans were refused; {} refunds; {} payments came too late.\n\
-             {} call-backs were taken in ({} more than needed), {} clocks fired, {} payouts made, \
-             {} breaks found by reconciliation.\n\
+             {} call-backs were taken in ({} more than needed), {} clocks fired, {} payouts made.\n\
+             Of the {} lines of the gateway's file, {} did not agree with the books at first.\n\
              The audit found {}.",
             self.consumers,
             self.orders,
@@ -95,6 +96,7 @@ impl Tally {
             self.callbacks_repeated,
             self.jobs,
             self.payouts,
+            self.file_lines,
             self.breaks,
             if violations == 0 { "nothing".into() } else { format!("{violations} violations") },
         )
