@@ -63,8 +63,9 @@ pub(crate) fn back_up(db: &Db, it: &Backup) -> Result<Report, Refused> {
 /// Brings a copy back, or only verifies it.
 pub(crate) fn restore(target: &Target, it: &Restore) -> Result<Report, Refused> {
     if it.key_store {
+        let passphrase = passphrase()?;
         let db = house::open(target)?;
-        let done = db.vault().keys_restore(&passphrase()?, &it.path, Clock::system().now())?;
+        let done = db.vault().keys_restore(&passphrase, &it.path, Clock::system().now())?;
         db.close();
         let json = json!({ "restored": done.restored, "known": done.known, "stay_erased": done.stay_erased });
         let text = format!(

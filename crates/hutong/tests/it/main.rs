@@ -124,6 +124,10 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["backup"], "PATH"),
     (&["backup", "keys", "--key-store"], "hutong migrate"),
     (&["restore"], "PATH"),
+    (&["restore", "keys", "--key-store"], "HUTONG_PASSPHRASE"),
+    (&["check"], "hutong migrate"),
+    (&["check", "--data", "wrong.json"], "wrong.json"),
+    (&["export", "places", "--data", "absent"], "absent"),
     (&["restore", "absent.backup"], "absent.backup"),
     (&["restore", "wrong.json"], "wrong.json"),
     (&["restore", "wrong.json", "--verify"], "wrong.json"),
@@ -143,5 +147,11 @@ fn a_wrong_command_line_is_told_what_would_be_right_and_leaves_nothing() {
         assert_eq!(it.status.code(), Some(2), "{words:?}: {said}");
         assert!(said.contains(named), "{words:?} must name `{named}`: {said}");
         assert!(stdout(&it).is_empty(), "{words:?}");
+        let mut left: Vec<_> = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["empty.json", "menu.csv", "wrong.json"], "{words:?}");
     }
 }
