@@ -268,7 +268,7 @@ pub fn redeem(tx: &mut Tx<'_>, now: Timestamp, cmd: Redeem) -> Result<Redemption
     check(&it, now, cmd.premises)?;
     let use_no = it.pass.used + 1;
     if !insert(tx, now, &cmd, use_no, false)? {
-        return second_look(tx, &cmd);
+        return second_look(tx, &cmd, use_no);
     }
     take(tx, now, it, &cmd)?;
     let Redeem { id, pass, premises, till, scan, .. } = cmd;
@@ -276,11 +276,16 @@ pub fn redeem(tx: &mut Tx<'_>, now: Timestamp, cmd: Redeem) -> Result<Redemption
 }
 
 /// Somebody won between our read and our write: another till, or our own scan sent twice.
-fn second_look(tx: &mut Tx<'_>, cmd: &Redeem) -> Result<Redemption, RedeemError> {
+fn second_look(tx: &mut Tx<'_>, cmd: &Redeem, use_no: i64) -> Result<Redemption, RedeemError> {
     if let Some(first) = of_scan(tx, cmd.till, cmd.scan)? {
         return same_pass(&first, cmd.pass);
     }
-    let last = last_of(tx, cmd.pass)?;
+    let last = last_of(tx, cmd.pass)?.filter(|it| it.use_no >= use_no);
+    let pass = by_id(tx, cmd.pass)?.filter(|it| it.used < it.uses);
+    if last.is_some() && pass.is_some_and(|it| it.state == PassState::Issued) {
+        // Another till took the use that we meant to take; there are more.
+        return Err(tx.again("another till took this use of the pass").into());
+    }
     let used = last.map(|it| Refusal::Used { at: it.redeemed_at, premises: it.premises });
     // The same redemption id for another scan: the caller drew it twice.
     Err(used.unwrap_or(Refusal::ScanReused).into())
@@ -336,7 +341,7 @@ fn standing(tx: &mut Tx<'_>, cmd: &Redeem) -> Result<Option<Standing>> {
 }
 
 /// Whether the till has taken the cash.
-fn collected(tx: &mut Tx<'_>, order: &Order) -> Result<bool> {
+pub(crate) fn collected(tx: &mut Tx<'_>, order: &Order) -> Result<bool> {
     let part = treasury::payment::part_of(tx, order.id.raw())?;
     Ok(part.is_some_and(|it| it.captured == it.amount))
 }
@@ -398,8 +403,9 @@ pub fn merge_offline(
 ) -> Result<Merged, RedeemError> {
     let scanned = cmd.redeem;
     let Some(it) = standing(tx, &scanned)? else {
-        refuse(tx, now, &scanned, Refusal::Unknown.code(), true)?;
-        return Ok(Merged::Conflict(Refusal::Unknown.code()));
+        let told_first = refuse(tx, now, &scanned, Refusal::Unknown.code(), true)?;
+        let code = Refusal::Unknown.code();
+        return Ok(if told_first { Merged::Conflict(code) } else { Merged::AlreadyConflict });
     };
     let scope = Scope { organisation: it.order.merchant, premises: Some(scanned.premises) };
     party::may(tx, scanned.clerk, Right::Redeem, scope)?;
@@ -413,7 +419,7 @@ pub fn merge_offline(
     }
     let use_no = it.pass.used + 1;
     if !insert(tx, cmd.scanned_at.min(now), &scanned, use_no, true)? {
-        return second_look(tx, &scanned).map(Merged::Already);
+        return second_look(tx, &scanned, use_no).map(Merged::Already);
     }
     take(tx, now, it, &scanned)?;
     let Redeem { id, pass, premises, till, scan, .. } = scanned;
