@@ -134,7 +134,8 @@ fn plan_and_issue(
         passes.push(issue_voucher(tx, now, order, line, until, fresh)?);
     }
     if lines.iter().any(|it| it.voucher_uses == 0 && it.current > 0) {
-        let until = order.wanted_at.plus_s(FORGOTTEN_S);
+        // Money that came late must not buy a pass that has expired.
+        let until = order.wanted_at.max(now).plus_s(FORGOTTEN_S);
         ends.push(until);
         let it = Planned {
             id: fresh.take()?,

@@ -141,6 +141,13 @@ pub fn ready(tx: &mut Tx<'_>, now: Timestamp, cmd: Ready) -> Result<(), ReadyErr
     if packed == 0 {
         return Err(ReadyError::NotWaiting { state: order.state });
     }
+    // The pass is good as long as the thing is kept for her.
+    tx.later(
+        "update pass set valid_until = $2 where orders = $1 and valid_until < $2 \
+         and state = 'issued' and fulfilment in ( \
+         select id from fulfilment where orders = $1 and voucher is null)",
+        args![cmd.order, no_show_at],
+    )?;
     activate(tx, &order)?;
     emit(tx, now, &order, "fulfilment.packed", cmd.actor, &[])?;
     clock::order_at(tx, cmd.order, no_show_at)?;
