@@ -17,6 +17,7 @@ use crate::giveback::{self, Back, Fee};
 use crate::ids::{FreshIds, OrderId};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderLine, OrderState, ReturnRule};
+use crate::pass;
 use crate::quote;
 
 /// How long a preview holds, in seconds.
@@ -146,6 +147,8 @@ struct Case {
     lines: Vec<OrderLine>,
     fulfilments: Vec<Fulfilment>,
     voucher_unused: Money,
+    /// To be paid at the counter, and not paid yet: nothing can be kept of it or go back.
+    unpaid_cash: bool,
 }
 
 fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelError> {
@@ -166,7 +169,8 @@ fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelErr
         let unused = treasury::voucher::unused_value(tx, voucher).inner("reading the voucher")?;
         voucher_unused = voucher_unused.plus(unused).map_err(Inner::from)?;
     }
-    Ok(Case { order, lines, fulfilments, voucher_unused })
+    let unpaid_cash = order.is_cash() && !pass::collected(tx, &order)?;
+    Ok(Case { order, lines, fulfilments, voucher_unused, unpaid_cash })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +188,8 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
     let nothing = Money::zero(order.total.currency);
     if order.state == OrderState::Placed {
         if let What::All = what {
-            let refund = if order.rule_met_at.is_some() { order.total } else { nothing };
+            let paid = order.rule_met_at.is_some() && !case.unpaid_cash;
+            let refund = if paid { order.total } else { nothing };
             return Ok(Effect { fee: nothing, refund, whole: true, parts: Vec::new() });
         }
         return Err(CancelError::Inner(Inner::Refused {
@@ -194,6 +199,13 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
     }
     let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
     match what {
+        What::All if case.unpaid_cash => {
+            Ok(Effect { fee: nothing, refund: nothing, whole: true, parts: Vec::new() })
+        }
+        What::Lines(_) if case.unpaid_cash => Err(CancelError::Inner(Inner::Refused {
+            step: "calling lines off",
+            why: "before it is paid at the counter, an order is called off whole".into(),
+        })),
         What::All => {
             let open = main.map_or(nothing, |it| it.amount);
             let fee = fee(order, main, now)?;
@@ -242,7 +254,10 @@ fn lines_effect(
     let mut goods_left = 0_i64;
     let mut back = Money::zero(order.total.currency);
     for line in &case.lines {
-        let quantity: i64 = asked.iter().filter(|it| it.0 == line.line).map(|it| it.1).sum();
+        let mut each = asked.iter().filter(|it| it.0 == line.line).map(|it| it.1);
+        // A quantity below 1, or a sum that no number holds, is none that is left.
+        let quantity = each.try_fold(0_i64, |sum, it| sum.checked_add(it).filter(|_| it > 0));
+        let quantity = quantity.ok_or(CancelError::Line { line: line.line, left: line.current })?;
         goods_left += (line.price.minor) * (line.current - quantity).max(0);
         if quantity == 0 {
             continue;
@@ -303,12 +318,7 @@ fn without_discount(
     case: &Case,
     parts: Vec<(i64, i64, Money)>,
 ) -> Result<Vec<(i64, i64, Money)>, CancelError> {
-    let mut left = case.order.discount;
-    for line in &case.lines {
-        // Discount that went back with earlier parts is no longer within what is open.
-        let gone = share(line.discount, line.quantity - line.current, line.quantity)?;
-        left = left.minus(gone).map_err(Inner::from)?;
-    }
+    let mut left = discount_left(case)?;
     let mut out = Vec::with_capacity(parts.len());
     for (number, quantity, _) in parts {
         let line = case.lines.iter().find(|it| it.line == number);
@@ -320,6 +330,19 @@ fn without_discount(
         out.push((number, quantity, back));
     }
     Ok(out)
+}
+
+/// What is left of the reduction within what is open: what its goods cost, less what they hold.
+fn discount_left(case: &Case) -> Result<Money, Inner> {
+    let mut goods = Money::zero(case.order.total.currency);
+    for line in case.lines.iter().filter(|it| it.voucher_uses == 0) {
+        goods = goods.plus(line.price.times(line.current)?)?;
+    }
+    let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
+    let Some(main) = main else { return Ok(Money::zero(goods.currency)) };
+    let held = main.amount.minus(main.tip)?.minus(case.order.packing)?;
+    let left = goods.minus(held)?;
+    Ok(Money::new(left.minor.max(0), left.currency))
 }
 
 fn carry_out(
@@ -343,7 +366,7 @@ fn carry_out(
     // where nothing goes back to the consumer, it is part of what the merchant keeps.
     let shares = match effect.whole {
         true => None,
-        false => Some(shares_of(case, effect)?),
+        false => Some(shares_of(case, effect, fulfilment::held_promotion(tx, order)?)?),
     };
     if effect.whole {
         all(tx, now, case, fresh)?
@@ -383,19 +406,22 @@ fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Re
     Ok(())
 }
 
-/// The share of the reduction within what goes, if the platform funds it.
-fn shares_of(case: &Case, effect: &Effect) -> Result<Money, Inner> {
-    let mut sum = Money::zero(case.order.total.currency);
+/// What the platform added to what goes, if it funds the reduction: all of it that no longer reduces
+/// what stays, so that the merchant has the full price of what she keeps. It goes with money of the
+/// consumer's; where none goes back it waits for the next that does.
+fn shares_of(case: &Case, effect: &Effect, held: Money) -> Result<Money, Inner> {
+    let nothing = Money::zero(case.order.total.currency);
     if !case.order.platform_funds() {
-        return Ok(sum);
+        return Ok(nothing);
     }
-    for (number, quantity, _) in &effect.parts {
+    let mut stays = discount_left(case)?;
+    for (number, quantity, back) in &effect.parts {
         let Some(line) = case.lines.iter().find(|it| it.line == *number) else { continue };
-        let gone = line.quantity - line.current;
-        let upto = |units| share(line.discount, units, line.quantity);
-        sum = sum.plus(upto(gone + quantity)?.minus(upto(gone)?)?)?;
+        let goods = line.price.times(*quantity)?;
+        stays = stays.minus(goods.minus(*back)?)?;
     }
-    Ok(sum)
+    let goes = held.minus(stays)?;
+    Ok(Money::new(goes.minor.max(0), goes.currency))
 }
 
 /// Takes units of lines out.

@@ -10,6 +10,7 @@ use crate::giveback::{self, Back, Fee};
 use crate::ids::FreshIds;
 use crate::inner::Inner;
 use crate::order::Order;
+use crate::pass;
 
 /// Ends the order's fulfilments whose time is over: a voucher's unused part goes back whole, as the
 /// rules of group-buying vouchers ask; for the rest the no-show fee of the terms is the merchant's.
@@ -46,7 +47,10 @@ fn end(
             giveback::voucher(tx, now, voucher, "expired", fresh)?;
         }
         None => {
-            amount = it.amount.minus(it.tip)?.ppm(order.terms.no_show_fee_ppm)?;
+            // Cash that was never paid can't be kept.
+            if !order.is_cash() || pass::collected(tx, order)? {
+                amount = it.amount.minus(it.tip)?.ppm(order.terms.no_show_fee_ppm)?;
+            }
             giveback::capacity(tx, now, order)?;
             let all = amount == it.amount;
             let nothing = Money::zero(amount.currency);

@@ -4,4 +4,5 @@
 mod flow;
 mod pass;
 mod planted;
+mod reductions;
 mod world;

@@ -7,7 +7,7 @@ use deal::checkout::{Basket, Hold, HoldError, Place, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
 use deal::pay::OnEvent;
-use deal::{Accept, CheckoutId, OrderId};
+use deal::{Accept, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
 use party::premises::Place as Premises;
@@ -78,18 +78,29 @@ impl World {
         variant: VariantId,
         quantity: i64,
     ) -> Result<(CheckoutId, OrderId), HoldError> {
-        let wish = Wish { variant, quantity, options: Vec::new(), starts_at: None };
+        self.hold_reduced(now, &[(variant, quantity)], None)
+    }
+
+    /// Holds lines of goods, or one voucher line, with a reduction.
+    pub(crate) fn hold_reduced(
+        &self,
+        now: Timestamp,
+        lines: &[(VariantId, i64)],
+        discount: Option<DiscountId>,
+    ) -> Result<(CheckoutId, OrderId), HoldError> {
+        let wish =
+            |&(variant, quantity)| Wish { variant, quantity, options: Vec::new(), starts_at: None };
         let basket = Basket {
             order: self.db.ids().next(),
             claim: self.db.ids().next(),
             premises: self.premises,
-            fulfilment: if variant == self.voucher {
+            fulfilment: if lines[0].0 == self.voucher {
                 FulfilmentKind::OnSite
             } else {
                 FulfilmentKind::Pickup
             },
-            wishes: vec![wish],
-            discount: None,
+            wishes: lines.iter().map(wish).collect(),
+            discount,
             tip_minor: 0,
             wanted_at: None,
         };
@@ -153,6 +164,13 @@ impl World {
         if variant == self.voucher { self.passes(order).remove(0) } else { self.accept(now, order) }
     }
 
+    /// More of the goods come.
+    pub(crate) fn receive(&self, now: Timestamp, quantity: i64) {
+        let (id, pool, actor) = (self.db.ids().next(), self.stock, self.owner());
+        let movement = Movement { id, pool, actor, quantity, reason: Reason::Delivery };
+        self.db.write(move |tx| supply::stock::receive(tx, now, movement).map(drop)).unwrap();
+    }
+
     pub(crate) fn scan(&self, pass: &Pass, till: i64, scan: i64) -> Redeem {
         Redeem {
             id: self.db.ids().next(),
@@ -184,8 +202,13 @@ impl World {
 
     /// Lets the clocks fire that are due.
     pub(crate) fn clocks(&self, now: Timestamp) {
-        let ran = store::jobs::run_due(&self.db, now, deal::clock::HANDLERS, 100).unwrap();
-        assert_eq!(ran.failed, 0);
+        loop {
+            let ran = store::jobs::run_due(&self.db, now, deal::clock::HANDLERS, 100).unwrap();
+            assert_eq!(ran.failed, 0);
+            if ran.done == 0 {
+                return;
+            }
+        }
     }
 
     pub(crate) fn balance(&self, account: treasury::Account, owner: i64) -> Money {
@@ -245,7 +268,7 @@ fn sign_up(db: &Db, owner: PartyId) -> SignUp {
     }
 }
 
-type At = (PartyId, PartyId, PremisesId);
+pub(crate) type At = (PartyId, PartyId, PremisesId);
 
 fn stock(db: &Db, (owner, merchant, premises): At, quantity: i64) -> PoolId {
     let (id, actor) = (db.ids().next(), Actor::Person(owner));
@@ -266,7 +289,7 @@ fn stock(db: &Db, (owner, merchant, premises): At, quantity: i64) -> PoolId {
     id
 }
 
-fn sell(
+pub(crate) fn sell(
     db: &Db,
     (owner, merchant, premises): At,
     kind: OfferKind,
