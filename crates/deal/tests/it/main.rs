@@ -5,4 +5,5 @@ mod flow;
 mod pass;
 mod planted;
 mod reductions;
+mod sim;
 mod world;

@@ -52,7 +52,7 @@ pub(crate) fn each_world(mut test: impl FnMut(&World)) {
 }
 
 impl World {
-    fn new(db: &Db) -> Self {
+    pub(crate) fn new(db: &Db) -> Self {
         let (owner, buyer) = (db.ids().next(), db.ids().next());
         let sign_up = sign_up(db, owner);
         let (merchant, premises) = (sign_up.organisation.id, sign_up.premises.id);
