@@ -120,3 +120,82 @@ fn off_line_scans_merge_once_and_a_conflict_is_recorded() {
         assert!(world.violations(NOW.plus_s(7_200)).is_empty());
     });
 }
+
+/// Of many tills as many redeem a voucher as it has uses: who loses one use takes the next.
+#[test]
+fn many_tills_take_each_use_of_a_voucher_once() {
+    each_world(|world| {
+        let pass = world.bought(NOW, world.voucher, 1);
+        let start = Arc::new(Barrier::new(TILLS));
+        let tills: Vec<_> = (0..TILLS as i64)
+            .map(|till| {
+                let (world, start, scan) =
+                    (world.clone(), start.clone(), world.scan(&pass, till, till));
+                std::thread::spawn(move || {
+                    start.wait();
+                    world.redeem(NOW, scan).ok().map(|it| it.use_no)
+                })
+            })
+            .collect();
+        let mut uses: Vec<_> = tills.into_iter().filter_map(|it| it.join().unwrap()).collect();
+        uses.sort_unstable();
+        assert_eq!(uses, [1, 2, 3]);
+        assert!(world.violations(NOW).is_empty());
+    });
+}
+
+#[test]
+fn a_pass_is_refused_elsewhere_and_once_it_is_called_off() {
+    each_world(|world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        let mut scan = world.scan(&pass, 1, 1);
+        scan.premises = world.branch();
+        let elsewhere = world.redeem(NOW, scan);
+        let valid_at = world.premises;
+        let right = Refusal::WrongPremises { valid_at };
+        assert!(matches!(elsewhere, Err(RedeemError::Refused(it)) if it == right));
+        let (order, actor) = (pass.order, party::Actor::Person(world.buyer));
+        let what = deal::cancel::What::All;
+        let preview = deal::cancel::Preview { order, actor, what, key: crate::world::KEY };
+        let ask = preview.clone();
+        let token = world.db.read(move |tx| deal::cancel::preview(tx, NOW, &ask)).unwrap().token;
+        let fresh = world.db.ids().fresh(8);
+        let cmd = deal::cancel::Confirm { preview, token, fresh };
+        world.db.write(move |tx| deal::cancel::confirm(tx, NOW, cmd.clone())).unwrap();
+        let void = world.redeem(NOW, world.scan(&pass, 1, 2));
+        assert!(matches!(void, Err(RedeemError::Refused(Refusal::Revoked))));
+    });
+}
+
+#[test]
+fn a_scan_number_is_good_for_one_pass() {
+    each_world(|world| {
+        let (one, two) = (world.bought(NOW, world.goods, 1), world.bought(NOW, world.goods, 1));
+        let first = world.scan(&one, 1, 1);
+        let id = world.redeem(NOW, first.clone()).unwrap().id;
+        let again = world.redeem(NOW, world.scan(&two, 1, 1));
+        assert!(matches!(again, Err(RedeemError::Refused(Refusal::ScanReused))));
+        // A redemption's number that was drawn twice is no use of the second pass either.
+        let mut drawn = world.scan(&two, 1, 2);
+        drawn.id = id;
+        let drawn = world.redeem(NOW, drawn);
+        assert!(matches!(drawn, Err(RedeemError::Refused(Refusal::ScanReused))));
+        world.redeem(NOW, world.scan(&two, 1, 3)).unwrap();
+    });
+}
+
+#[test]
+fn an_unknown_off_line_scan_is_one_conflict_however_often_it_is_told() {
+    each_world(|world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        let mut redeem = world.scan(&pass, 1, 1);
+        redeem.pass = world.db.ids().next();
+        let cmd = OfflineScan { redeem, scanned_at: NOW };
+        let merge = || {
+            let cmd = cmd.clone();
+            world.db.write(move |tx| merge_offline(tx, NOW, cmd.clone())).unwrap()
+        };
+        assert_eq!(merge(), Merged::Conflict("unknown"));
+        assert_eq!(merge(), Merged::AlreadyConflict);
+    });
+}

@@ -10,7 +10,7 @@ use deal::pay::OnEvent;
 use deal::{Accept, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
-use party::premises::Place as Premises;
+use party::premises::{AddPremises, Place as Premises};
 use party::{Actor, PartyId, PremisesId};
 use store::testing::each_engine;
 use store::{Db, Migration};
@@ -162,6 +162,15 @@ impl World {
         let total = self.order(order).total;
         assert!(self.paid(now, payment, total));
         if variant == self.voucher { self.passes(order).remove(0) } else { self.accept(now, order) }
+    }
+
+    /// Another shop of the same merchant's.
+    pub(crate) fn branch(&self) -> PremisesId {
+        let place = sign_up(&self.db, self.owner).premises;
+        let (id, actor, organisation) = (place.id, self.owner(), self.merchant);
+        let cmd = AddPremises { actor, organisation, place };
+        self.db.write(move |tx| party::premises::add(tx, NOW, cmd.clone()).map(drop)).unwrap();
+        id
     }
 
     /// More of the goods come.
