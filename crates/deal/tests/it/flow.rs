@@ -6,7 +6,7 @@ use deal::checkout::{HOLD_S, HoldError, PAY_S};
 use deal::order::OrderState;
 use deal::pass::{RedeemError, Refusal};
 use deal::pay::ACCEPT_S;
-use deal::review::{ReviewError, WriteReview};
+use deal::review::{AnswerReview, ReviewError, WriteReview};
 use deal::{AnswerError, Decline, DeclineReason};
 use party::{Actor, MayError};
 use supply::capacity::ClaimError;
@@ -269,6 +269,17 @@ fn only_what_was_kept_is_reviewed_and_once() {
         assert!(matches!(review(6), Err(ReviewError::Stars { got: 6 })));
         review(5).unwrap();
         assert!(matches!(review(4), Err(ReviewError::Already)));
+        let premises = world.premises;
+        let found = world.db.read(move |tx| deal::review::of_premises(tx, premises, 9)).unwrap();
+        let id = found[0].id;
+        let answer = |actor| {
+            let cmd = AnswerReview { review: id, actor, answer: "谢谢".to_owned() };
+            world.db.write(move |tx| deal::review::answer(tx, NOW, cmd.clone()))
+        };
+        let stranger = answer(Actor::Person(world.buyer));
+        assert!(matches!(stranger, Err(ReviewError::May(MayError::Forbidden(_)))));
+        answer(world.owner()).unwrap();
+        assert!(matches!(answer(world.owner()), Err(ReviewError::Answered)));
     });
 }
 
