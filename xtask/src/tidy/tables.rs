@@ -70,10 +70,11 @@ fn named(text: &str) -> Vec<&str> {
         }
         let mut next = at + 1;
         found.extend(words.get(next));
+        if *word != "from" {
+            continue;
+        }
         // `from a, b c, d`: a comma at once, or behind the other name of the table.
-        while *word == "from" {
-            let comma = (next + 1..=next + 3).find(|&it| words.get(it) == Some(&","));
-            let Some(comma) = comma else { break };
+        while let Some(comma) = (next + 1..=next + 3).find(|&it| words.get(it) == Some(&",")) {
             let aliased = words[next + 1..comma].iter().all(|it| {
                 it.starts_with(|it: char| it.is_ascii_alphabetic())
                     && !["where", "join", "group", "order", "limit", "union"].contains(it)
