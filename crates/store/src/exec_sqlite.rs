@@ -20,6 +20,8 @@ use crate::tx::Tx;
 
 /// Statements kept prepared on one connection.
 const PREPARED_MAX: usize = 512;
+/// How long a connection waits for another process's lock.
+const BUSY_MAX: Duration = Duration::from_secs(5);
 /// How often a group asks for the write lock while another process holds it.
 const BEGIN_ATTEMPTS: u32 = 5;
 
@@ -42,14 +44,27 @@ pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> 
 /// counts only once the statement has ended well; and it may keep another mode without an error,
 /// in which a commit hangs on the folder too, which is not synced.
 pub(crate) fn log_ahead(connection: &Connection) -> Result<()> {
-    let mut change = connection.prepare("pragma journal_mode = wal")?;
-    let mut rows = change.query([])?;
-    while rows.next()?.is_some() {}
+    let started = Instant::now();
+    // Processes that open a file together are told at once that it is locked: where waiting could
+    // be a deadlock, SQLite asks no busy handler. Each lets its lock go, so trying again ends.
+    while let Err(error) = change_to_log(connection) {
+        if !error.is_retry() || started.elapsed() > BUSY_MAX {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
     if mode == "wal" {
         return Ok(());
     }
     Err(StoreError::Fatal(format!("the file keeps journal_mode {mode}; it needs wal")))
+}
+
+fn change_to_log(connection: &Connection) -> Result<()> {
+    let mut change = connection.prepare("pragma journal_mode = wal")?;
+    let mut rows = change.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
 }
 
 /// Makes durable what recovery found in the log. A process that was killed between writing a
@@ -74,7 +89,7 @@ fn connect(file: &Path, flags: OpenFlags, options: &Options) -> Result<Connectio
         Some(vfs) => Connection::open_with_flags_and_vfs(file, flags, vfs.as_str())?,
         None => Connection::open_with_flags(file, flags)?,
     };
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_MAX)?;
     connection.set_prepared_statement_cache_capacity(PREPARED_MAX);
     connection.execute_batch("pragma cache_size = -32768; pragma temp_store = memory;")?;
     Ok(connection)

@@ -122,7 +122,7 @@ impl Default for Options {
             writers: 8,
             readers: 4,
             statement_timeout: Duration::from_secs(15),
-            lock_timeout: Duration::from_secs(5),
+            lock_timeout: Duration::from_secs(2),
             clock: Clock::system(),
             allow_unsafe: false,
             vfs: None,

@@ -6,6 +6,7 @@ mod blobs;
 mod erasure;
 mod events;
 mod exec;
+mod faults;
 mod jobs;
 mod migrate;
 mod node;

@@ -1,7 +1,7 @@
 //! Migrations on both engines.
 
 use store::testing::{each_target, test_options};
-use store::{Db, Migration, OpenError};
+use store::{Db, Migration, OpenError, Target};
 
 use crate::{TABLES, add, things};
 
@@ -72,4 +72,23 @@ fn two_nodes_that_start_together_migrate_once() {
             }
         });
     });
+}
+
+#[test]
+fn processes_that_make_one_file_together_all_open_it() {
+    for _ in 0..80 {
+        let folder = tempfile::tempdir().unwrap();
+        let target = Target::Sqlite { data: folder.path().join("data") };
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Db::open_with(&target, &[TABLES], test_options())
+            };
+            let opened: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            for it in opened {
+                it.join().unwrap().unwrap();
+            }
+        });
+    }
 }
