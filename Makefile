@@ -18,8 +18,8 @@ test: install-test
 
 # What is too long for every change: ten million simulated commands, a thousand kills.
 long: install-test
-	HUTONG_SIM_COMMANDS=10000000 HUTONG_KILLS=1000 HUTONG_CRASHES=5000 \
-	    cargo run --quiet -p xtask -- cluster -- cargo xtest
+	HUTONG_SIM_COMMANDS=10000000 HUTONG_KILLS=1000 \
+	    cargo run --quiet -p xtask -- cluster -- cargo xtest --profile long
 
 lint:
 	cargo fmt --all -- --check

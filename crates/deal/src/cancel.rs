@@ -89,6 +89,12 @@ pub enum CancelError {
         /// The line.
         line: i64,
     },
+    /// For now it is all or nothing.
+    #[error("until the order is {until}, it is called off whole")]
+    WholeOnly {
+        /// What has to happen first.
+        until: &'static str,
+    },
     /// The token is of another preview, or too old.
     #[error("the preview no longer holds; ask again")]
     Stale,
@@ -192,20 +198,16 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
             let refund = if paid { order.total } else { nothing };
             return Ok(Effect { fee: nothing, refund, whole: true, parts: Vec::new() });
         }
-        return Err(CancelError::Inner(Inner::Refused {
-            step: "calling lines off",
-            why: "before the merchant has accepted, an order is called off whole".into(),
-        }));
+        return Err(CancelError::WholeOnly { until: "accepted" });
     }
     let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
     match what {
         What::All if case.unpaid_cash => {
             Ok(Effect { fee: nothing, refund: nothing, whole: true, parts: Vec::new() })
         }
-        What::Lines(_) if case.unpaid_cash => Err(CancelError::Inner(Inner::Refused {
-            step: "calling lines off",
-            why: "before it is paid at the counter, an order is called off whole".into(),
-        })),
+        What::Lines(_) if case.unpaid_cash => {
+            Err(CancelError::WholeOnly { until: "paid at the counter" })
+        }
         What::All => {
             let open = main.map_or(nothing, |it| it.amount);
             let fee = fee(order, main, now)?;

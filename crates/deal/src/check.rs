@@ -91,6 +91,15 @@ const QUESTIONS: &[Question] = &[
         of: Of::Order,
     },
     Question {
+        invariant: 7,
+        name: "review_of_what_was_not_kept",
+        sql: "select v.orders, v.id from review v join fulfilment f on f.id = v.fulfilment \
+              join orders o on o.id = v.orders \
+              where f.state <> 'kept' or f.orders <> v.orders or o.buyer <> v.author",
+        detail: "is a review by somebody who did not experience it",
+        of: Of::Order,
+    },
+    Question {
         invariant: 1,
         name: "ended_order_holds_capacity",
         sql: "select o.id, c.id from orders o join claim c on c.id = o.claim \

@@ -73,6 +73,18 @@ fn an_order_that_nothing_will_end_is_found() {
 }
 
 #[test]
+fn a_review_by_somebody_else_is_found() {
+    finds("review_of_what_was_not_kept", |world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        world.redeem(NOW, world.scan(&pass, 1, 1)).unwrap();
+        let (id, order, author) = (world.db.ids().next(), pass.order, world.buyer);
+        let cmd = deal::review::WriteReview { id, order, author, stars: 5, words: None };
+        world.db.write(move |tx| deal::review::write(tx, NOW, cmd.clone())).unwrap();
+        world.sql("update review set author = 1 where orders = $1", pass.order.raw());
+    });
+}
+
+#[test]
 fn what_an_ended_order_still_holds_is_found() {
     let end = "update orders set state = 'cancelled', ended_at = 1 where id = $1";
     finds("ended_order_holds_capacity", |world| {

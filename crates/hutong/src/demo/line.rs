@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::geo::Point;
+use connect::listener::Handler;
 use connect::provider::{ProviderSettings, SandboxProvider};
-use connect::{GatewaySettings, Listener, Outcome, RawCallback, sender};
+use connect::{GatewaySettings, Listener, Outcome, RawCallback, callback};
 use sandbox::{Clock, Handle};
 use store::Db;
 
@@ -24,29 +25,13 @@ pub(crate) fn connect(
     client_secret: [u8; 32],
     heard: &Arc<Heard>,
 ) -> Result<(Listener, Arc<SandboxProvider>), Refused> {
-    let known: Arc<OnceLock<Arc<SandboxProvider>>> = Arc::default();
-    let (provider, db, time, heard) = (known.clone(), db.clone(), clock.clone(), heard.clone());
-    let hear = move |raw: RawCallback| {
-        let Some(provider) = provider.get() else {
-            return Outcome::Overloaded { retry_after_s: 1 };
-        };
-        let now = time.now();
-        let parts = match provider.hear(&raw, now) {
-            Ok(parts) => parts,
-            Err(error) => return error.into(),
-        };
-        heard.all.fetch_add(1, Ordering::SeqCst);
-        let event = sender::event(provider.name(), parts, db.ids().next());
-        match ear::event(&db, now, event) {
-            Ok(first) => {
-                heard.repeated.fetch_add(u64::from(!first), Ordering::SeqCst);
-                Outcome::Durable
-            }
-            Err(error) => {
-                eprintln!("call-back: {error}");
-                Outcome::Failed
-            }
-        }
+    // The provider tells the gateway where we listen, so the listener comes first and knows what to
+    // do with a call-back only then.
+    let known: Arc<OnceLock<Handler>> = Arc::default();
+    let takes = known.clone();
+    let hear = move |raw: RawCallback| match takes.get() {
+        Some(handler) => handler(raw),
+        None => Outcome::Overloaded { retry_after_s: 1 },
     };
     let listener = connect::listener::spawn("127.0.0.1:0", Arc::new(hear))?;
     let ask = clock.clone();
@@ -63,8 +48,32 @@ pub(crate) fn connect(
         notify_url: listener.url(),
         return_url: None,
     }));
-    let _ = known.set(made.clone());
+    let (times, numbers) = (clock.clone(), db.clone());
+    let handler = callback::handler(
+        made.clone(),
+        Arc::new(move || times.now()),
+        Arc::new(move || numbers.ids().next()),
+        record(db.clone(), heard.clone()),
+    );
+    let _ = known.set(handler);
     Ok((listener, made))
+}
+
+/// Takes a verified message in and counts it.
+fn record(db: Db, heard: Arc<Heard>) -> Arc<callback::Record> {
+    Arc::new(move |now, event| {
+        heard.all.fetch_add(1, Ordering::SeqCst);
+        match ear::event(&db, now, event) {
+            Ok(first) => {
+                heard.repeated.fetch_add(u64::from(!first), Ordering::SeqCst);
+                Outcome::Durable
+            }
+            Err(error) => {
+                eprintln!("call-back: {error}");
+                Outcome::Failed
+            }
+        }
+    })
 }
 
 /// Presses a button of the pay page at `url`.
