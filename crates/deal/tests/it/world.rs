@@ -3,11 +3,11 @@
 use base::civil::Zone;
 use base::geo::Point;
 use base::{Currency, Money, Timestamp};
-use deal::checkout::{Basket, Hold, HoldError, Place, Wish};
+use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
 use deal::pay::OnEvent;
-use deal::{Accept, CheckoutId, DiscountId, OrderId};
+use deal::{Accept, AnswerError, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
 use party::premises::{AddPremises, Place as Premises};
@@ -121,15 +121,25 @@ impl World {
         checkout: CheckoutId,
         method: Method,
     ) -> PaymentId {
+        self.try_place(now, checkout, method, Capture::Now).unwrap().payment
+    }
+
+    pub(crate) fn try_place(
+        &self,
+        now: Timestamp,
+        checkout: CheckoutId,
+        method: Method,
+        capture: Capture,
+    ) -> Result<Placed, PlaceError> {
         let cmd = Place {
             id: checkout,
             buyer: self.buyer,
             payment: self.db.ids().next(),
             method,
-            capture: Capture::Now,
+            capture,
             fresh: self.db.ids().fresh(20),
         };
-        self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone())).unwrap().payment
+        self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone()))
     }
 
     /// The provider says that it took `amount`; says whether that was news.
@@ -150,9 +160,16 @@ impl World {
     }
 
     pub(crate) fn accept(&self, now: Timestamp, order: OrderId) -> Pass {
+        self.try_accept(now, order).unwrap().remove(0)
+    }
+
+    pub(crate) fn try_accept(
+        &self,
+        now: Timestamp,
+        order: OrderId,
+    ) -> Result<Vec<Pass>, AnswerError> {
         let cmd = Accept { order, actor: self.owner(), fresh: self.db.ids().fresh(20) };
-        let passes = self.db.write(move |tx| deal::accept(tx, now, cmd.clone())).unwrap();
-        passes.into_iter().next().unwrap()
+        self.db.write(move |tx| deal::accept(tx, now, cmd.clone()))
     }
 
     /// Everything until the pass is in her hand.
