@@ -4,6 +4,7 @@
 mod flow;
 mod pass;
 mod planted;
+mod races;
 mod reductions;
 mod sim;
 mod world;
