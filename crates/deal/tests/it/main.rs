@@ -3,6 +3,7 @@
 
 mod flow;
 mod pass;
+mod paying;
 mod planted;
 mod races;
 mod reductions;

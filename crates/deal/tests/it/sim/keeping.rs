@@ -226,5 +226,6 @@ fn effect(it: &Known, now: Timestamp, units: i64, line: usize) -> Option<(bool, 
             return Some((false, it.late_fee(goes, now), goes));
         }
     }
-    Some((true, it.late_fee(open - it.tip, now), open))
+    let fee = if it.unpaid_cash() { 0 } else { it.late_fee(open - it.tip, now) };
+    Some((true, fee, open))
 }
