@@ -60,7 +60,7 @@ fn record(
         let scripts = client::scripts(db, stage, usize::try_from(recorded)?);
         db.record_start();
         let run = client::run(db, stage, clients, &scripts, true);
-        let recording = db.record_take().tagged();
+        let recording = db.record_take().tagged().by(clients);
         run.map(|_| recording)
     })
 }
