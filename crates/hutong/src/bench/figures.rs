@@ -52,6 +52,7 @@ impl Figures {
             "floor_statements_per_loop":
                 number(u128::from(replayed.0) * 100 / u128::from(recorded), 2),
             "floor_rows_per_loop": number(u128::from(replayed.1) * 100 / u128::from(recorded), 2),
+            "round_trips_per_loop": number(u128::from(self.floor.round_trips) * 100 / u128::from(recorded), 2),
             "p50_ms": number(self.quantile_us(500), 3),
             "p99_ms": number(self.quantile_us(990), 3),
             "rss_mb": self.loops.rss_mb,

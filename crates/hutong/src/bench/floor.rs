@@ -17,7 +17,9 @@ pub(crate) struct Floor {
     pub(crate) recorded: u64,
     /// Statements that they wrote, and rows that these changed.
     pub(crate) wrote: (u64, u64),
-    /// The same of one replay.
+    /// Times that they waited for the server; 0 without one.
+    pub(crate) round_trips: u64,
+    /// Statements and rows of one replay.
     pub(crate) replayed: (u64, u64),
     /// Loops that were replayed in all.
     pub(crate) count: u64,
@@ -34,11 +36,12 @@ pub(crate) fn measure(
     (clients, recorded): (usize, u64),
     seconds: u64,
 ) -> Result<Floor, Refused> {
-    let recording = record(before, stage, clients, recorded)?;
+    let (recording, round_trips) = record(before, stage, clients, recorded)?;
     let mut floor = Floor {
         recorded,
         wrote: (recording.statements(), recording.rows()),
         texts: recording.texts(),
+        round_trips,
         ..Floor::default()
     };
     while floor.elapsed < Duration::from_secs(seconds) {
@@ -55,13 +58,14 @@ fn record(
     stage: &Stage,
     clients: usize,
     recorded: u64,
-) -> Result<Recording, Refused> {
+) -> Result<(Recording, u64), Refused> {
     on_a_copy(before, |db| {
         let scripts = client::scripts(db, stage, usize::try_from(recorded)?);
+        let waited = db.metrics().round_trips;
         db.record_start();
         let run = client::run(db, stage, clients, &scripts, true);
         let recording = db.record_take().tagged().by(clients);
-        run.map(|_| recording)
+        run.map(|_| (recording, db.metrics().round_trips - waited))
     })
 }
 
