@@ -28,8 +28,8 @@ pub(super) struct Told {
     wrong: Vec<String>,
     /// Until here no clock and no question to the bank is overdue.
     quiet: Timestamp,
-    /// How many commands were answered.
-    pub(super) answers: usize,
+    /// How many commands were answered, of each kind; clocks that fired among them.
+    pub(super) answers: BTreeMap<String, usize>,
 }
 
 impl Told {
@@ -46,7 +46,7 @@ impl Told {
             refunded: BTreeMap::new(),
             wrong: Vec::new(),
             quiet,
-            answers: 0,
+            answers: BTreeMap::new(),
         }
     }
 
@@ -54,17 +54,11 @@ impl Told {
     pub(super) fn hear(&mut self, line: &str) {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let ids: Vec<i64> = rest.split(' ').map_while(|it| it.parse().ok()).collect();
-        let mut again = None;
+        let (mut again, mut count) = (None, 1);
         match (word, ids.as_slice()) {
             ("serving", _) => return,
-            ("quiet", &[at]) => {
-                self.quiet = Timestamp::from_micros(at);
-                return;
-            }
-            ("clocks", &[jobs]) => {
-                self.answers += jobs as usize;
-                return;
-            }
+            ("quiet", &[at]) => self.quiet = Timestamp::from_micros(at),
+            ("clocks", &[jobs]) => count = jobs as usize,
             ("held", &[order, checkout]) => again = self.held.insert(order, checkout),
             ("placed", &[order, payment]) => again = self.placed.insert(order, payment),
             // A message of the bank's and a scan may be answered twice, with one answer.
@@ -89,7 +83,7 @@ impl Told {
         if let Some(before) = again {
             self.wrong.push(format!("{line}: that was answered before, with {before}"));
         }
-        self.answers += 1;
+        *self.answers.entry(word.to_owned()).or_default() += count;
     }
 
     /// What is not as it was answered, what the audits find, and how many orders stand there

@@ -1,6 +1,9 @@
 //! The load: customers, shop hands, clocks and the bank, all at once, until the kill. Whatever was
 //! answered is said, after the answer; what the process before left open is gone on with.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use base::{Id as _, Timestamp};
 use deal::OrderId;
 use deal::cancel::{Confirm, Preview, What as Off};
@@ -10,14 +13,19 @@ use deal::order::{Order, OrderState};
 use deal::pass::testing::{redeem_first_half, redeem_second_half};
 use deal::{Accept, Decline, DeclineReason};
 use party::Actor;
-use store::{Db, StoreError, Target};
-use treasury::payment::{Method, What};
-use treasury::requests::{Answered, RequestKind};
+use store::jobs::Ran;
+use store::{Db, Pending, StoreError, Target};
+use treasury::payment::{Method, Milestone, What};
+use treasury::requests::{Answered, AnsweredError, Request, RequestKind};
 
 use super::{Dice, Task, Way, options};
 use crate::process::{orders, say};
 use crate::world::{KEY, LISTS, World};
 
+/// Questions that the bank takes at once.
+const BANK_MAX: i64 = 100;
+/// The clocks and the bank rest so long when there is nothing to do.
+const REST: Duration = Duration::from_millis(5);
 /// Threads that trade.
 const HANDS: u64 = 6;
 /// So many of the orders that were left open are gone on with.
@@ -34,6 +42,7 @@ pub(super) fn work(task: &str) {
     say("serving");
     let world = World::of_line(&db, &task.world);
     let open = left_open(&world);
+    let busy = AtomicUsize::new(2);
     std::thread::scope(|scope| {
         for at in 0..HANDS {
             let mine: Vec<OrderId> =
@@ -44,7 +53,8 @@ pub(super) fn work(task: &str) {
                 Hand { world, dice, now, till: at as i64, way: task.way }.work(&mine)
             });
         }
-        scope.spawn(|| keep_house(&world, task.now));
+        scope.spawn(|| run_clocks(&world, task.now, &busy));
+        scope.spawn(|| run_bank(&world, task.now, &busy));
     });
 }
 
@@ -260,51 +270,72 @@ impl Hand {
     }
 }
 
-/// The clocks, and the bank's answers to what it is asked. Says once that nothing old is left.
-fn keep_house(world: &World, now: Timestamp) {
+/// The clocks. Counts itself out of `busy` once nothing old is left.
+fn run_clocks(world: &World, now: Timestamp, busy: &AtomicUsize) {
     let mut is_quiet = false;
     loop {
         let ran = store::jobs::run_due(&world.db, now, deal::clock::HANDLERS, 40);
         let Some(ran) = answered("clocks", ran) else { continue };
-        let asked = serve_bank(world, now);
-        if !is_quiet && ran == store::jobs::Ran::default() && asked < BANK_MAX as usize {
-            say(format!("quiet {}", now.micros()));
-            is_quiet = true;
-        }
         if ran.done > 0 {
             say(format!("clocks {}", ran.done));
         }
-        if is_quiet {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        if ran == Ran::default() {
+            is_quiet = is_quiet || quiet(now, busy);
+            std::thread::sleep(REST);
         }
     }
 }
 
-const BANK_MAX: i64 = 100;
+/// Says it once neither a clock nor a question to the bank is left from before.
+fn quiet(now: Timestamp, busy: &AtomicUsize) -> bool {
+    if busy.fetch_sub(1, Ordering::SeqCst) == 1 {
+        say(format!("quiet {}", now.micros()));
+    }
+    true
+}
 
-fn serve_bank(world: &World, now: Timestamp) -> usize {
-    let due = world.db.write(move |tx| treasury::requests::due(tx, now, "bank", BANK_MAX, 60));
-    let due = answered("requests", due).unwrap_or_default();
-    for it in &due {
-        let (key, posting) = (it.key.clone(), world.db.ids().next());
-        let yes = Answered::Accepted { provider_ref: Some(it.payment.to_string()), pay_url: None };
-        let done = world
-            .db
-            .write(move |tx| treasury::requests::answered(tx, now, &key, yes.clone(), posting));
-        answered("answer", done);
-        let word = match (it.asks, it.refund) {
-            (RequestKind::Refund, Some(refund)) => {
-                Some((format!("refunded:{refund}"), What::RefundCompleted(refund)))
-            }
-            (RequestKind::Void, _) => Some((format!("voided:{}", it.payment), What::Voided)),
-            _ => None,
-        };
-        let Some(word) = word else { continue };
-        if answered("bank", world.told(now, it.payment, word)).is_some()
-            && let Some(refund) = it.refund
-        {
-            say(format!("refunded {} {}", refund.raw(), it.amount.minor));
+/// The bank: answers what it is asked, and says what it did. Counts itself out of `busy` too.
+fn run_bank(world: &World, now: Timestamp, busy: &AtomicUsize) {
+    let mut is_quiet = false;
+    loop {
+        let due = world.db.write(move |tx| treasury::requests::due(tx, now, "bank", BANK_MAX, 60));
+        let Some(due) = answered("requests", due) else { continue };
+        let answers: Vec<_> = due.iter().map(|it| answer(world, now, it)).collect();
+        for pending in answers.into_iter().filter_map(|it| answered("queue", it)) {
+            answered("answer", pending.wait());
+        }
+        for it in &due {
+            send_word(world, now, it);
+        }
+        if due.len() < BANK_MAX as usize {
+            is_quiet = is_quiet || quiet(now, busy);
+            std::thread::sleep(REST);
         }
     }
-    due.len()
+}
+
+fn answer(
+    world: &World,
+    now: Timestamp,
+    it: &Request,
+) -> Result<Pending<Option<Milestone>, AnsweredError>, StoreError> {
+    let (key, posting) = (it.key.clone(), world.db.ids().next());
+    let yes = Answered::Accepted { provider_ref: Some(it.payment.to_string()), pay_url: None };
+    world.db.start(move |tx| treasury::requests::answered(tx, now, &key, yes.clone(), posting))
+}
+
+/// The signed message about what was asked for.
+fn send_word(world: &World, now: Timestamp, it: &Request) {
+    let word = match (it.asks, it.refund) {
+        (RequestKind::Refund, Some(refund)) => {
+            (format!("refunded:{refund}"), What::RefundCompleted(refund))
+        }
+        (RequestKind::Void, _) => (format!("voided:{}", it.payment), What::Voided),
+        _ => return,
+    };
+    if answered("bank", world.told(now, it.payment, word)).is_some()
+        && let Some(refund) = it.refund
+    {
+        say(format!("refunded {} {}", refund.raw(), it.amount.minor));
+    }
 }
