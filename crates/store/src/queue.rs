@@ -103,16 +103,23 @@ where
     }
 }
 
-/// Runs `command` so that a panic is an error, and an error that it swallowed is not lost.
+/// Runs `command` so that a panic is an error, and an error of the database is not lost: neither one
+/// that the command swallowed, nor, where the database is busy or gone, one that it took for a reason
+/// of its own. So a caller can tell what to ask again from what never works.
 pub(crate) fn guarded<T, E: From<StoreError>>(
     tx: &mut Tx<'_>,
     command: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     // What the closure owns may be half changed after a panic; it is never run again then.
-    let outcome = catch_unwind(AssertUnwindSafe(|| command(tx)))
-        .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(&*panic)).into()));
+    let outcome = match catch_unwind(AssertUnwindSafe(|| command(tx))) {
+        Ok(outcome) => outcome,
+        Err(panic) => return Err(StoreError::Panicked(panic_text(&*panic)).into()),
+    };
     match (outcome, tx.failed()) {
         (Ok(_), Some(error)) => Err(error.clone().into()),
+        (Err(_), Some(error @ (StoreError::Retry(_) | StoreError::Fatal(_)))) => {
+            Err(error.clone().into())
+        }
         (outcome, _) => outcome,
     }
 }
