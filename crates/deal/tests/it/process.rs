@@ -79,6 +79,11 @@ impl Worker {
         self.said.recv().ok()
     }
 
+    /// What it has said by now and nobody has heard.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.said.try_iter().collect()
+    }
+
     /// Kills it as `kill -9` does, and gives what it said before.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();

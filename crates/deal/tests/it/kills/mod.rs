@@ -4,8 +4,10 @@
 //! seeded moment, sometimes while it still opens its database; then all that it and those before it
 //! said must stand in the database and the whole audit must find nothing. The next process goes on in
 //! the same database, with what was left open first. `HUTONG_KILLS` sets how often, on PostgreSQL a
-//! quarter of it. Each twin leaves one guard out and must be found out.
+//! quarter of it, and a sixteenth for the server itself ([`server`]). Each twin leaves one guard out
+//! and must be found out.
 
+mod server;
 mod told;
 mod work;
 
@@ -34,10 +36,12 @@ const KINDS: &[&str] = &[
 const LIVES: u64 = 20;
 const DAY_S: i64 = 86_400;
 
-/// What the load does wrong, for the twins.
+/// What happens to the load, and what it does wrong in the twins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Right,
+    /// The server dies beneath it.
+    Served,
     /// Answers before the commit.
     Early,
     /// Cuts a redemption into two commands.
@@ -69,7 +73,7 @@ impl Task {
         let mut lines = text.lines();
         let mut next = || lines.next().unwrap().to_owned();
         let (target, world, way) = (next(), next(), next());
-        let way = [Way::Right, Way::Early, Way::Halves]
+        let way = [Way::Right, Way::Served, Way::Early, Way::Halves]
             .into_iter()
             .find(|it| format!("{it:?}") == way)
             .unwrap();

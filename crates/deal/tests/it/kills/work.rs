@@ -1,7 +1,7 @@
 //! The load: customers, shop hands, clocks and the bank, all at once, until the kill. Whatever was
 //! answered is said, after the answer; what the process before left open is gone on with.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base::{Id as _, Timestamp};
@@ -22,6 +22,7 @@ use super::{Dice, Task, Way, options};
 use crate::process::{orders, say};
 use crate::world::{KEY, LISTS, World};
 
+static SERVER_DIES: AtomicBool = AtomicBool::new(false);
 /// Questions that the bank takes at once.
 const BANK_MAX: i64 = 100;
 /// The clocks and the bank rest so long when there is nothing to do.
@@ -37,6 +38,7 @@ pub(super) fn work(task: &str) {
     // Nobody tells us anything: only the end of the test ends us.
     drop(orders());
     let task = Task::read(task);
+    SERVER_DIES.store(task.way == Way::Served, Ordering::Relaxed);
     let target = Target::parse(&task.target).unwrap();
     let db = Db::open_with(&target, LISTS, options(task.way)).unwrap();
     say("serving");
@@ -76,12 +78,16 @@ fn answered<T, E: std::fmt::Debug>(step: &str, answer: Result<T, E>) -> Option<T
         Ok(it) => return Some(it),
         Err(error) => format!("{error:?}"),
     };
-    // Every enum has its reasons and, beside them, what no caller can mend. A database that is
-    // asked too much of may say so.
-    let inner = ["Inner(", "Record(", "Store(", "Fatal(", "Other(", "Panicked("]
-        .iter()
-        .any(|it| error.starts_with(it));
-    if inner && !error.contains("Retry(") {
+    // Every enum has its reasons and, beside them, what no caller can mend.
+    const INNER: [&str; 6] = ["Inner(", "Record(", "Store(", "Fatal(", "Other(", "Panicked("];
+    let inner = INNER.iter().any(|it| error.starts_with(it));
+    // A database that is asked too much of may say so; one whose server died was not answered.
+    let may = if SERVER_DIES.load(Ordering::Relaxed) {
+        ["Retry(", "Fatal(", "Unknown("].as_slice()
+    } else {
+        &["Retry("]
+    };
+    if inner && !may.iter().any(|it| error.contains(it)) {
         say(format!("wrong {step}: {error}").replace('\n', " "));
     }
     None
