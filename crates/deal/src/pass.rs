@@ -552,6 +552,33 @@ pub(crate) fn close(tx: &mut Tx<'_>, fulfilment: FulfilmentId, to: PassState) ->
 pub mod testing {
     use super::*;
 
+    /// The first half of a [`redeem`] that was cut in two: the scan is accepted and nothing follows
+    /// from it yet. For the twin of the kills, which must find what is half-done.
+    pub fn redeem_first_half(
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        cmd: Redeem,
+    ) -> Result<Redemption, RedeemError> {
+        let it = standing(tx, &cmd)?.ok_or(Refusal::Unknown)?;
+        check(&it, now, cmd.premises)?;
+        let use_no = it.pass.used + 1;
+        if !insert(tx, now, &cmd, use_no, false)? {
+            return second_look(tx, &cmd, use_no);
+        }
+        let Redeem { id, pass, premises, till, scan, .. } = cmd;
+        Ok(Redemption { id, pass, use_no, premises, till, scan, redeemed_at: now })
+    }
+
+    /// The second half: all that follows from it. Both halves leave what [`redeem`] leaves.
+    pub fn redeem_second_half(
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        cmd: Redeem,
+    ) -> Result<(), RedeemError> {
+        let it = standing(tx, &cmd)?.ok_or(Refusal::Unknown)?;
+        Ok(take(tx, now, it, &cmd)?)
+    }
+
     /// [`redeem`] without its guard: the use number is not bound to the pass's count, so that two
     /// tills can each take "the" use. The twin of the race test; it must oversell.
     pub fn redeem_unguarded(

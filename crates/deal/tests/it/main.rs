@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
 mod flow;
+mod kills;
 mod pass;
 mod planted;
+mod process;
 mod reductions;
 mod sim;
+mod two_processes;
 mod world;

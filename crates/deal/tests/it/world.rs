@@ -2,11 +2,11 @@
 
 use base::civil::Zone;
 use base::geo::Point;
-use base::{Currency, Money, Timestamp};
-use deal::checkout::{Basket, Hold, HoldError, Place, Wish};
+use base::{Currency, Id, Money, Timestamp};
+use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
-use deal::pay::OnEvent;
+use deal::pay::{EventError, OnEvent};
 use deal::{Accept, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
@@ -20,7 +20,7 @@ use supply::stock::{Movement, Reason};
 use supply::terms::Terms;
 use supply::{PoolId, VariantId};
 use treasury::PaymentId;
-use treasury::payment::{Capture, Method, ProviderEvent, What};
+use treasury::payment::{Capture, Method, ProviderEvent, Recorded, What};
 
 pub(crate) const LISTS: &[&[Migration]] =
     &[party::MIGRATIONS, supply::MIGRATIONS, treasury::MIGRATIONS, deal::MIGRATIONS];
@@ -66,6 +66,28 @@ impl World {
         let goods = sell(db, at, OfferKind::Goods, 1_000, Some(stock));
         let voucher = sell(db, at, OfferKind::Voucher, 10_000, None);
         Self { db: db.clone(), owner, merchant, premises, buyer, stock, goods, voucher }
+    }
+
+    /// The world's ids in one line, for a process that finds this world in its database.
+    pub(crate) fn to_line(&self) -> String {
+        let people = [self.owner.raw(), self.merchant.raw(), self.premises.raw(), self.buyer.raw()];
+        let things = [self.stock.raw(), self.goods.raw(), self.voucher.raw()];
+        [people.as_slice(), &things].concat().iter().map(|it| format!("{it} ")).collect()
+    }
+
+    pub(crate) fn of_line(db: &Db, line: &str) -> Self {
+        let mut ids = line.split_whitespace().map(|it| it.parse::<i64>().unwrap());
+        let mut next = || ids.next().unwrap();
+        Self {
+            db: db.clone(),
+            owner: PartyId::from_raw(next()),
+            merchant: PartyId::from_raw(next()),
+            premises: PremisesId::from_raw(next()),
+            buyer: PartyId::from_raw(next()),
+            stock: PoolId::from_raw(next()),
+            goods: VariantId::from_raw(next()),
+            voucher: VariantId::from_raw(next()),
+        }
     }
 
     pub(crate) fn owner(&self) -> Actor {
@@ -121,6 +143,15 @@ impl World {
         checkout: CheckoutId,
         method: Method,
     ) -> PaymentId {
+        self.try_place(now, checkout, method).unwrap().payment
+    }
+
+    pub(crate) fn try_place(
+        &self,
+        now: Timestamp,
+        checkout: CheckoutId,
+        method: Method,
+    ) -> Result<Placed, PlaceError> {
         let cmd = Place {
             id: checkout,
             buyer: self.buyer,
@@ -129,24 +160,35 @@ impl World {
             capture: Capture::Now,
             fresh: self.db.ids().fresh(20),
         };
-        self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone())).unwrap().payment
+        self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone()))
     }
 
     /// The provider says that it took `amount`; says whether that was news.
     pub(crate) fn paid(&self, now: Timestamp, payment: PaymentId, amount: Money) -> bool {
+        let what = (format!("captured:{payment}"), What::Captured(amount));
+        self.told(now, payment, what).unwrap().first_time
+    }
+
+    /// The provider says something, under a number of its own.
+    pub(crate) fn told(
+        &self,
+        now: Timestamp,
+        payment: PaymentId,
+        (event_id, what): (String, What),
+    ) -> Result<Recorded, EventError> {
         let cmd = OnEvent {
             event: ProviderEvent {
                 provider: "bank".to_owned(),
-                event_id: format!("captured:{payment}"),
+                event_id,
                 payment,
                 reference: None,
                 posting: self.db.ids().next(),
-                what: What::Captured(amount),
+                what,
                 at: now,
             },
             fresh: self.db.ids().fresh(20),
         };
-        self.db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone())).unwrap().first_time
+        self.db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone()))
     }
 
     pub(crate) fn accept(&self, now: Timestamp, order: OrderId) -> Pass {
