@@ -3,6 +3,7 @@
 
 mod flow;
 mod pass;
+mod personal;
 mod planted;
 mod reductions;
 mod sim;
