@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::{Clock, Db, Target};
 
 use crate::say::{Refused, Report};
-use crate::{audit, backup, demo, export, gateway, house, import};
+use crate::{audit, backup, demo, export, gateway, house, import, law, person};
 
 /// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
 /// settled and judged.
@@ -32,7 +32,7 @@ pub(crate) struct Line {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Make the database, or bring its tables up to date.
+    /// Make the database, or bring its tables and the law's figures up to date.
     Migrate,
     /// Load the demo lane, or simulate a trading day on it.
     Demo(demo::Options),
@@ -48,6 +48,12 @@ enum Command {
     /// Write places, offers or orders to a file.
     #[command(subcommand)]
     Export(export::Export),
+    /// Read the figures that laws and cities set, or load an operator's own.
+    #[command(subcommand)]
+    Law(law::Law),
+    /// Register, find, export and erase a person: what the law gives her.
+    #[command(subcommand)]
+    Person(person::Person),
     /// Serve the sandbox payment gateway: a double that moves no real money.
     SandboxGateway(Gateway),
 }
@@ -84,10 +90,6 @@ impl Line {
         self.database.is_some() || self.data.is_some()
     }
 
-    fn open(&self) -> Result<Db, Refused> {
-        Ok(house::open(&self.target()?)?)
-    }
-
     /// Opens a database that is there: a slip in its name makes no new one.
     pub(crate) fn open_existing(&self) -> Result<Db, Refused> {
         let target = self.target()?;
@@ -101,26 +103,46 @@ impl Line {
                 )));
             }
         }
-        Ok(house::open(&target)?)
+        house::open(&target)
     }
 }
 
 /// Runs the command of a line.
 pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
     match &line.command {
-        Command::Migrate => {
-            let db = line.open()?;
-            let engine = format!("{:?}", db.engine()).to_lowercase();
-            db.close();
-            let json = serde_json::json!({ "migrated": true, "engine": engine });
-            Ok(Report::good(json, format!("The tables are up to date ({engine}).")))
-        }
+        Command::Migrate => migrate(&line.target()?),
         Command::Demo(options) => demo::run(line, options),
         Command::Check => audit::run(&line.open_existing()?, Clock::system().now()),
         Command::Backup(it) => backup::back_up(&line.open_existing()?, it),
         Command::Restore(it) => backup::restore(&line.target()?, it),
         Command::Import(it) => import::run(line, it),
         Command::Export(it) => export::run(line, it),
+        Command::Law(it) => law::run(line, it),
+        Command::Person(it) => person::run(line, it),
         Command::SandboxGateway(options) => gateway::serve(options),
     }
+}
+
+fn migrate(target: &Target) -> Result<Report, Refused> {
+    let (db, shipped) = house::bring_up_to_date(target)?;
+    let engine = format!("{:?}", db.engine()).to_lowercase();
+    db.close();
+    let left_out: Vec<_> = shipped
+        .left_out
+        .iter()
+        .map(|it| format!("{} {} from {}", it.profile, it.key, it.valid_from))
+        .collect();
+    let json = serde_json::json!({
+        "migrated": true, "engine": engine,
+        "law": { "added": shipped.added, "changed": shipped.changed, "left_out": left_out },
+    });
+    let mut text = format!("The tables are up to date ({engine}).");
+    if shipped.added + shipped.changed > 0 {
+        let (added, changed) = (shipped.added, shipped.changed);
+        text = format!("{text} {added} figures of the law are new, {changed} changed.");
+    }
+    for it in &left_out {
+        text = format!("{text}\n  an operator's figure stands in the place of {it}");
+    }
+    Ok(Report::good(json, text))
 }

@@ -246,6 +246,14 @@ pub fn export_person(
     actor: Actor,
     person: PartyId,
 ) -> Result<Export, EraseError> {
+    let kept = kept_of(tx, actor, person)?;
+    tell(tx, now, "person.exported", person.raw(), actor, &[])?;
+    Ok(kept)
+}
+
+/// What is kept about a person, sealed as it is; for herself or an operator. Whoever opens a field
+/// reads it by [`personal::read_personal`], which records the look.
+pub fn kept_of(tx: &mut Tx<'_>, actor: Actor, person: PartyId) -> Result<Export, EraseError> {
     herself_or_operator(tx, actor, person)?;
     let sql = "select created_at, state from party where id = $1 and kind = 'person'";
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -257,6 +265,5 @@ pub fn export_person(
     let roles = member::roles_of(tx, person)?;
     let consents = consent::of_person(tx, person)?;
     let looks = personal::looks(tx, person, i64::MAX)?;
-    tell(tx, now, "person.exported", person.raw(), actor, &[])?;
     Ok(Export { person, registered_at, state, fields, roles, consents, looks })
 }
