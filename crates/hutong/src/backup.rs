@@ -22,7 +22,7 @@ pub(crate) struct Backup {
     /// Copy the key store, sealed with the passphrase in HUTONG_PASSPHRASE; copies older than 30
     /// days in the same folder are destroyed.
     #[arg(long)]
-    key_store: bool,
+    pub(crate) key_store: bool,
 }
 
 /// Options of `restore`.
@@ -32,7 +32,7 @@ pub(crate) struct Restore {
     path: PathBuf,
     /// It is a copy of the key store.
     #[arg(long)]
-    key_store: bool,
+    pub(crate) key_store: bool,
     /// Only say whether the copy is whole.
     #[arg(long)]
     verify: bool,

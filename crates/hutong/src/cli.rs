@@ -58,6 +58,18 @@ enum Command {
     SandboxGateway(Gateway),
 }
 
+impl Command {
+    /// Whether it seals, opens or copies anything.
+    fn needs_keys(&self) -> bool {
+        match self {
+            Self::Demo(_) | Self::Person(_) => true,
+            Self::Backup(it) => it.key_store,
+            Self::Restore(it) => it.key_store,
+            _ => false,
+        }
+    }
+}
+
 /// Options of the sandbox gateway.
 #[derive(Args, Debug)]
 pub(crate) struct Gateway {
@@ -90,6 +102,17 @@ impl Line {
         self.database.is_some() || self.data.is_some()
     }
 
+    /// That the key store of a server is named: it is a second database.
+    fn keys_are_named(&self) -> Result<(), Refused> {
+        match self.target()? {
+            Target::Postgres { keys_url: None, .. } => Err(Refused::new(
+                "--keys: name the database of the key store, postgres://USER@HOST/NAME, which is \
+                 another one than --database",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens a database that is there: a slip in its name makes no new one.
     pub(crate) fn open_existing(&self) -> Result<Db, Refused> {
         let target = self.target()?;
@@ -109,6 +132,9 @@ impl Line {
 
 /// Runs the command of a line.
 pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
+    if line.command.needs_keys() {
+        line.keys_are_named()?;
+    }
     match &line.command {
         Command::Migrate => migrate(&line.target()?),
         Command::Demo(options) => demo::run(line, options),

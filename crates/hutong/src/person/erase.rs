@@ -139,8 +139,9 @@ fn told(db: &Db, it: &Outlook, done: &Erased, keys: Option<&Vec<DueKey>>) -> Rep
         None => format!("{person}: nothing is erased yet; --confirm does it, for good."),
     };
     let goes = format!(
-        "goes at once: {}; {} roles, {consents} consents, {} fields open to shops, the words of {} \
+        "{}: {}; {} roles, {consents} consents, {} fields open to shops, the words of {} \
          reviews",
+        if keys.is_some() { "gone" } else { "goes at once" },
         none(&goes),
         it.kept.roles.len(),
         it.shared.len(),

@@ -10,7 +10,7 @@ use deal::review::Review;
 use party::erase::{self, Asked, EraseError, Export};
 use party::person::Field;
 use party::personal::{self, ReadError, ReadPersonal, Sight};
-use party::{Actor, LookId, PartyId};
+use party::{Actor, LookId, PartyId, Role};
 use serde_json::{Map, Value, json};
 use store::{Clock, Db, StoreError, VaultError};
 
@@ -29,6 +29,7 @@ struct Kept {
     asked: Vec<Asked>,
     shared: Vec<Sight>,
     reviews: Vec<Review>,
+    on_platform: Vec<(Role, Option<String>, Timestamp)>,
 }
 
 /// What reading it may meet.
@@ -88,6 +89,9 @@ fn document(db: &Db, now: Timestamp, person: PartyId) -> Result<Value, Refused> 
             "premises": it.premises.map(|it| it.to_string()), "from": time(it.from),
         })
     });
+    let on_platform = kept.on_platform.iter().map(
+        |(role, area, from)| json!({ "role": role.code(), "area": area, "from": time(*from) }),
+    );
     let consents = export.consents.iter().map(|it| {
         json!({
             "purpose": it.purpose.code(), "notice": it.notice, "channel": it.channel,
@@ -116,7 +120,8 @@ fn document(db: &Db, now: Timestamp, person: PartyId) -> Result<Value, Refused> 
     Ok(json!({
         "person": person.to_string(), "registered_at": time(export.registered_at),
         "state": export.state.code(), "fields": fields,
-        "roles": roles.collect::<Vec<_>>(), "consents": consents.collect::<Vec<_>>(),
+        "roles": roles.collect::<Vec<_>>(), "roles_on_platform": on_platform.collect::<Vec<_>>(),
+        "consents": consents.collect::<Vec<_>>(),
         "open_to": shared.collect::<Vec<_>>(), "looks": looks.collect::<Vec<_>>(),
         "orders": orders(db, person)?, "reviews": reviews, "erasure": erasure.collect::<Vec<_>>(),
     }))
@@ -144,6 +149,7 @@ fn kept(db: &Db, now: Timestamp, person: PartyId) -> Result<Kept, Refused> {
             asked: erase::asked_of(tx, actor, person)?,
             shared: personal::shared_of(tx, now, actor, person)?,
             reviews: deal::review::of_author(tx, person)?,
+            on_platform: party::member::platform_roles_of(tx, person)?,
         })
     })?)
 }

@@ -1,6 +1,6 @@
 //! The lane: loaded, audited, copied and brought back.
 
-use crate::run::{hutong, number, stderr};
+use crate::run::{hutong, number, stderr, stdout};
 
 #[test]
 fn a_lane_is_loaded_once_checked_copied_and_brought_back() {
@@ -12,6 +12,7 @@ fn a_lane_is_loaded_once_checked_copied_and_brought_back() {
     assert_eq!(again.status.code(), Some(2));
     assert!(stderr(&again).contains("holds data already"));
     assert!(run(&["check", "--data", "lane"]).status.success());
+    assert!(stdout(&run(&["law", "list", "--data", "lane"])).lines().count() > 50);
     let copied = run(&["backup", "copy", "--data", "lane"]);
     assert!(copied.status.success(), "{}", stderr(&copied));
     assert!(run(&["restore", "copy", "--verify", "--data", "other"]).status.success());

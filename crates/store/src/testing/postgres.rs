@@ -14,6 +14,7 @@ use crate::target::Target;
 pub struct PgDatabase {
     name: String,
     url: String,
+    admin: String,
 }
 
 impl PgDatabase {
@@ -25,7 +26,7 @@ impl PgDatabase {
 
 impl Drop for PgDatabase {
     fn drop(&mut self) {
-        let _ = admin().and_then(|mut it| {
+        let _ = session(&self.admin).and_then(|mut it| {
             it.ddl(&format!("drop database if exists {} with (force)", self.name))
                 .map_err(|error| error.to_string())
         });
@@ -65,18 +66,56 @@ fn admin_url() -> Result<&'static str, String> {
 }
 
 fn admin() -> Result<Session, String> {
-    Connector::new(admin_url()?, &super::test_options())
+    session(admin_url()?)
+}
+
+fn session(url: &str) -> Result<Session, String> {
+    Connector::new(url, &super::test_options())
         .map_err(|error| error.to_string())?
         .connect()
         .map_err(|error| error.to_string())
 }
 
 /// The URL of another database of the cluster.
-fn url_of(name: &str) -> Result<String, String> {
-    let admin = admin_url()?;
+fn url_of(admin: &str, name: &str) -> Result<String, String> {
     let (before, after) = admin.split_at(admin.find('?').unwrap_or(admin.len()));
     let root = before.rsplit_once('/').ok_or("HUTONG_TEST_PG must end with /DATABASE")?.0;
     Ok(format!("{root}/{name}{after}"))
+}
+
+/// A database without a table in a cluster of the test's own.
+///
+/// # Errors
+/// What the server says.
+pub fn empty_postgres_in(cluster: &Cluster) -> Result<PgDatabase, String> {
+    clone_in(cluster.url(), "template0")
+}
+
+/// Every row of every table of a database, as text; bytes stand in hex.
+///
+/// # Errors
+/// What the server says.
+pub fn rows_as_text(url: &str) -> Result<Vec<String>, String> {
+    let mut session = session(url)?;
+    let text = |error: crate::StoreError| error.to_string();
+    let first = |rows: Vec<tokio_postgres::Row>| -> Vec<String> {
+        rows.iter().filter_map(|it| it.try_get(0).ok()).collect()
+    };
+    let tables = "select tablename::text from pg_tables where schemaname = 'public'";
+    let mut all = Vec::new();
+    for table in first(session.query(tables, &[]).map_err(text)?) {
+        let sql = format!("select t::text from \"{table}\" t");
+        all.extend(first(session.query(&sql, &[]).map_err(text)?));
+    }
+    Ok(all)
+}
+
+/// Lets a server write all that it holds in memory to its files.
+///
+/// # Errors
+/// What the server says.
+pub fn checkpoint(url: &str) -> Result<(), String> {
+    session(url)?.ddl("checkpoint").map_err(|error| error.to_string())
 }
 
 /// A name that no other process and no other call makes.
@@ -104,7 +143,7 @@ fn template(lists: &[&[Migration]]) -> Result<String, String> {
     }
     let made = fresh_name();
     admin.ddl(&format!("create database {made} template template0")).map_err(text)?;
-    let target = Target::Postgres { url: url_of(&made)?, keys_url: None, data: None };
+    let target = Target::Postgres { url: url_of(admin_url()?, &made)?, keys_url: None, data: None };
     let db = Db::open_with(&target, lists, super::test_options()).map_err(|it| it.to_string())?;
     db.close();
     drop(db);
@@ -116,10 +155,14 @@ fn template(lists: &[&[Migration]]) -> Result<String, String> {
 }
 
 fn clone_of(template: &str) -> Result<PgDatabase, String> {
+    clone_in(admin_url()?, template)
+}
+
+fn clone_in(admin: &str, template: &str) -> Result<PgDatabase, String> {
     let name = fresh_name();
-    let url = url_of(&name)?;
-    admin()?
+    let url = url_of(admin, &name)?;
+    session(admin)?
         .ddl(&format!("create database {name} template {template}"))
         .map_err(|error| error.to_string())?;
-    Ok(PgDatabase { name, url })
+    Ok(PgDatabase { name, url, admin: admin.to_owned() })
 }
