@@ -104,27 +104,29 @@ impl Line {
 
     /// That the key store of a server is named: it is a second database.
     fn keys_are_named(&self) -> Result<(), Refused> {
-        match self.target()? {
-            Target::Postgres { keys_url: None, .. } => Err(Refused::new(
-                "--keys: name the database of the key store, postgres://USER@HOST/NAME, which is \
-                 another one than --database",
-            )),
-            _ => Ok(()),
+        let Target::Postgres { keys_url, .. } = self.target()? else { return Ok(()) };
+        let is_server = |it: &str| matches!(Target::parse(it), Ok(Target::Postgres { .. }));
+        if keys_url.is_some_and(|it| is_server(&it)) {
+            return Ok(());
         }
+        Err(Refused::new(
+            "--keys: name the database of the key store, postgres://USER@HOST/NAME, which is \
+             another one than --database",
+        ))
     }
 
     /// Opens a database that is there: a slip in its name makes no new one.
     pub(crate) fn open_existing(&self) -> Result<Db, Refused> {
         let target = self.target()?;
-        if let Target::Sqlite { data } = &target {
-            let file = data.join("hutong.db");
-            if !file.is_file() {
-                return Err(Refused::new(format!(
-                    "there is no database {}: name another with --data or --database, or make this \
-                     one with `hutong migrate`",
-                    file.display()
-                )));
-            }
+        if !Db::is_there(&target)? {
+            let name = match &target {
+                Target::Sqlite { data } => data.join("hutong.db").display().to_string(),
+                Target::Postgres { .. } => "with tables at --database".to_owned(),
+            };
+            return Err(Refused::new(format!(
+                "there is no database {name}: name another with --data or --database, or make this \
+                 one with `hutong migrate`"
+            )));
         }
         house::open(&target)
     }

@@ -1,6 +1,7 @@
 //! The right of access: one document with all that is kept about a person.
 
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -48,30 +49,45 @@ enum ExportError {
 /// Writes the document.
 pub(super) fn run(line: &Line, person: PartyId, out: Option<&Path>) -> Result<Report, Refused> {
     let db = line.open_existing()?;
-    let document = document(&db, Clock::system().now(), person);
+    // The file comes first: nothing of hers is looked at that has nowhere to go.
+    let file = out.map(|path| new_file(path).map(|file| (path, file))).transpose();
+    let done = file.and_then(|file| {
+        let done =
+            document(&db, Clock::system().now(), person).and_then(|it| given(person, it, &file));
+        if let (Err(_), Some((path, _))) = (&done, &file) {
+            let _ = std::fs::remove_file(path);
+        }
+        done
+    });
     db.close();
-    let document = document?;
-    match out {
-        Some(path) => {
-            save(path, &format!("{document:#}\n"))
-                .map_err(|error| Refused::new(format!("--out {}: {error}", path.display())))?;
-            let json = json!({ "person": person.to_string(), "file": path });
-            let text = format!("All that is kept about {person} is in {}.", path.display());
-            Ok(Report::good(json, text))
-        }
-        None => {
-            let text = format!("{document:#}");
-            Ok(Report::good(document, text))
-        }
-    }
+    done
 }
 
 /// A new file that nobody but its owner reads.
-fn save(path: &Path, document: &str) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(document.as_bytes())?;
-    file.sync_all()
+fn new_file(path: &Path) -> Result<File, Refused> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AlreadyExists => "is there already; name a new file".to_owned(),
+            _ => error.to_string(),
+        };
+        Refused::new(format!("--out {}: {why}", path.display()))
+    })
+}
+
+fn given(
+    person: PartyId,
+    document: Value,
+    file: &Option<(&Path, File)>,
+) -> Result<Report, Refused> {
+    let text = format!("{document:#}");
+    let Some((path, file)) = file else { return Ok(Report::good(document, text)) };
+    let mut to: &File = file;
+    let written = writeln!(to, "{text}").and_then(|()| file.sync_all());
+    written.map_err(|error| Refused::new(format!("--out {}: {error}", path.display())))?;
+    let json = json!({ "person": person.to_string(), "file": path });
+    let text = format!("All that is kept about {person} is in {}.", path.display());
+    Ok(Report::good(json, text))
 }
 
 fn document(db: &Db, now: Timestamp, person: PartyId) -> Result<Value, Refused> {

@@ -14,6 +14,7 @@ fn the_same_seed_gives_the_same_day_and_nothing_breaks() {
     assert_eq!(json["violations"], serde_json::json!([]));
     assert_eq!(json["open"], 0);
     assert!(number(&first, "kept") > 0);
+    assert_eq!(number(&first, "erased"), 3, "one consumer in twenty asks for it");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "a day that nobody keeps leaves nothing behind");
 }

@@ -1,7 +1,7 @@
 //! The same house on PostgreSQL.
 
 use serde_json::Value;
-use store::testing::shared_dir;
+use store::testing::{rows_as_text, shared_dir};
 
 use crate::house::House;
 use crate::run::{number, stderr, stdout};
@@ -72,7 +72,7 @@ fn takes_in_and_gives_out(house: &House) {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_named_without_its_password() {
+fn a_wrong_server_is_told_what_would_be_right_without_its_password() {
     let folder = tempfile::tempdir().unwrap();
     for words in [
         ["check", "--database", "postgres://me:secret@127.0.0.1:1/none"],
@@ -85,7 +85,16 @@ fn a_server_that_is_not_there_is_named_without_its_password() {
         assert!(stderr(&it).starts_with("hutong: ") && stderr(&it).len() > 20, "{}", stderr(&it));
     }
     let house = House::postgres();
-    let (_, [rows, _]) = house.server().unwrap();
-    let it = crate::run::hutong(folder.path(), &["demo", "--database", rows]);
-    assert!(stderr(&it).contains("--keys"), "{}", stderr(&it));
+    let (_, [rows, keys]) = house.server().unwrap();
+    for url in [rows, keys] {
+        let it = crate::run::hutong(folder.path(), &["check", "--database", url]);
+        assert!(stderr(&it).contains("hutong migrate"), "{}", stderr(&it));
+        assert!(rows_as_text(url).unwrap().is_empty(), "and nothing is made there");
+    }
+    for keys in [&["--keys", "nonsense"][..], &[]] {
+        let it = crate::run::hutong(folder.path(), &[&["demo", "--database", rows], keys].concat());
+        assert!(stderr(&it).contains("--keys: name"), "{}", stderr(&it));
+    }
+    let it = crate::run::hutong(folder.path(), &["demo", "--database", rows, "--keys", rows]);
+    assert!(stderr(&it).contains("another database"), "{}", stderr(&it));
 }
