@@ -288,6 +288,7 @@ pub(crate) fn complete_if_done(
     )?;
     if done == 1 {
         tx.sleep(clock::ORDER, order.id.raw())?;
+        crate::personal::close(tx, now, order)?;
         emit(tx, now, order, "order.completed", Actor::Platform, &[])?;
         return Ok(());
     }

@@ -23,6 +23,7 @@ mod no_show;
 pub mod order;
 pub mod pass;
 pub mod pay;
+pub mod personal;
 pub mod quote;
 pub mod refund;
 pub mod review;

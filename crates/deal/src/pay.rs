@@ -185,6 +185,7 @@ pub(crate) fn start_accepting(
     )?;
     let total = [("total", Fact::Money(order.total))];
     emit(tx, now, order, "order.payment_rule_met", Actor::Platform, &total)?;
+    crate::personal::open(tx, now, order)?;
     if order.auto_accept {
         let order = Order { state: OrderState::Placed, rule_met_at: Some(now), ..order.clone() };
         accept::accept_inner(tx, now, &order, Actor::Platform, fresh)?;

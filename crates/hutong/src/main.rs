@@ -11,6 +11,8 @@ mod export;
 mod gateway;
 mod house;
 mod import;
+mod law;
+mod person;
 mod say;
 
 use std::process::ExitCode;

@@ -73,6 +73,19 @@ impl Db {
         }
     }
 
+    /// Whether a target holds a database that was opened before; makes nothing.
+    pub fn is_there(target: &Target) -> Result<bool, OpenError> {
+        match target {
+            Target::Sqlite { data } => Ok(data.join("hutong.db").is_file()),
+            Target::Postgres { url, .. } => {
+                let mut session = Connector::new(url, &Options::default())?.connect()?;
+                let sql = "select 1::bigint from pg_catalog.pg_class where relname = $1
+                    and relnamespace = current_schema()::regnamespace";
+                Ok(!session.query(sql, &[base::Val::Text("schema_version")])?.is_empty())
+            }
+        }
+    }
+
     fn open_sqlite(
         target: &Target,
         data: &Path,

@@ -4,6 +4,7 @@
 mod flow;
 mod kills;
 mod pass;
+mod personal;
 mod planted;
 mod process;
 mod reductions;

@@ -3,6 +3,7 @@
 
 use base::{Currency, Id as _, Money, Timestamp};
 use deal::order::OrderState;
+use deal::personal::EraseError;
 use treasury::payout::{Made, Make};
 
 use super::tally::Tally;
@@ -46,6 +47,23 @@ pub(crate) fn reconcile(world: &World, day: Timestamp, tally: &mut Tally) -> Res
     tally.file_lines = found.lines as u32;
     tally.breaks = found.breaks.len() as u32;
     Ok(())
+}
+
+/// When all is over, one consumer in twenty asks to be erased, and is.
+pub(crate) fn erase_some(world: &mut World, tally: &mut Tally) -> Result<(), Refused> {
+    let now = world.now();
+    for id in world.consumers.iter().map(|it| it.id).skip(7).step_by(20) {
+        let erased =
+            world.db.write(move |tx| deal::personal::erase(tx, now, party::Actor::Person(id), id));
+        match erased {
+            Ok(_) => tally.erased += 1,
+            // Something of hers is open still: she is told and asks again later.
+            Err(EraseError::Open(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The house's clock destroys the keys.
+    world.jump(now)
 }
 
 /// Counts what became of every order.

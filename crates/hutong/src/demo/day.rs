@@ -470,7 +470,7 @@ impl<'w> Day<'w> {
             at = at.plus_s(12 * HOUR_S);
             self.world.jump(at)?;
         }
-        Ok(())
+        books::erase_some(self.world, &mut self.tally)
     }
 
     fn fresh(&self) -> FreshIds {

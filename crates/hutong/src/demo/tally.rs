@@ -32,6 +32,7 @@ pub(crate) struct Tally {
     pub(crate) file_lines: u32,
     pub(crate) breaks: u32,
     pub(crate) jobs: u64,
+    pub(crate) erased: u32,
 }
 
 impl Tally {
@@ -63,6 +64,7 @@ impl Tally {
             "paid_too_late": self.paid_too_late, "reviews": self.reviews,
             "callbacks": self.callbacks, "callbacks_repeated": self.callbacks_repeated,
             "payouts": self.payouts, "file_lines": self.file_lines, "breaks": self.breaks, "jobs": self.jobs,
+            "erased": self.erased,
             "violations": rows,
         })
     }
@@ -77,6 +79,7 @@ impl Tally {
              {} scans were refused; {} refunds; {} payments came too late.\n\
              {} call-backs were taken in ({} more than needed), {} clocks fired, {} payouts made.\n\
              Of the {} lines of the gateway's file, {} did not agree with the books at first.\n\
+             {} consumers asked to be erased, and are.\n\
              The audit found {}.",
             self.consumers,
             self.orders,
@@ -98,6 +101,7 @@ impl Tally {
             self.payouts,
             self.file_lines,
             self.breaks,
+            self.erased,
             if violations == 0 { "nothing".into() } else { format!("{violations} violations") },
         )
     }

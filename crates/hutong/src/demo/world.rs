@@ -146,12 +146,13 @@ impl World {
         for _ in 0..8 {
             let delivered = self.gateway.deliver(false);
             let sent = self.send(at)?;
-            let ran = store::jobs::run_due(&self.db, at, &house::handlers(), BATCH)?;
+            let turn = house::turn(&self.db, at, BATCH)?;
+            let ran = turn.jobs;
             if ran.failed > 0 {
                 return Err(Refused::new(format!("{} clocks failed at {at}", ran.failed)));
             }
             self.jobs += ran.done as u64;
-            if delivered.sent + sent == 0 && ran.done == 0 {
+            if delivered.sent + sent == 0 && ran.done + turn.keys == 0 {
                 break;
             }
         }
@@ -293,7 +294,8 @@ impl World {
         (author, stars, words): (PartyId, i64, &str),
     ) -> Result<(), ReviewError> {
         let vault = self.db.vault();
-        let words = vault.seal(author.raw(), Class::Free, "review.words", words.as_bytes()).ok();
+        let words =
+            vault.seal(author.raw(), Class::Free, house::REVIEW_WORDS, words.as_bytes()).ok();
         let id = self.db.ids().next();
         let cmd = WriteReview { id, order, author, stars, words };
         self.db.write(move |tx| deal::review::write(tx, now, cmd.clone()))

@@ -10,7 +10,7 @@ mod prepare;
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Durability};
-pub use postgres::{empty_postgres, fresh_postgres};
+pub use postgres::{checkpoint, empty_postgres, empty_postgres_in, fresh_postgres, rows_as_text};
 pub use prepare::{prepare_all, texts_in};
 
 use crate::db::Db;

@@ -30,6 +30,40 @@ pub fn empty_postgres() -> PgDatabase {
     }
 }
 
+/// A database without a table in a cluster of the test's own.
+///
+/// # Errors
+/// What the server says.
+pub fn empty_postgres_in(cluster: &Cluster) -> Result<PgDatabase, OpenError> {
+    PgDatabase::make(cluster.url(), "template0")
+}
+
+/// Every row of every table of a database, as text; bytes stand in hex.
+///
+/// # Errors
+/// What the server says.
+pub fn rows_as_text(url: &str) -> Result<Vec<String>, OpenError> {
+    let mut session = scratch::session(url)?;
+    let first = |rows: Vec<tokio_postgres::Row>| -> Vec<String> {
+        rows.iter().filter_map(|it| it.try_get(0).ok()).collect()
+    };
+    let tables = "select tablename::text from pg_tables where schemaname = 'public'";
+    let mut all = Vec::new();
+    for table in first(session.query(tables, &[])?) {
+        let sql = format!("select t::text from \"{table}\" t");
+        all.extend(first(session.query(&sql, &[])?));
+    }
+    Ok(all)
+}
+
+/// Lets a server write all that it holds in memory to its files.
+///
+/// # Errors
+/// What the server says.
+pub fn checkpoint(url: &str) -> Result<(), OpenError> {
+    Ok(scratch::session(url)?.ddl("checkpoint")?)
+}
+
 fn admin_url() -> Result<&'static str, String> {
     static URL: OnceLock<Result<String, String>> = OnceLock::new();
     URL.get_or_init(|| match std::env::var("HUTONG_TEST_PG") {
