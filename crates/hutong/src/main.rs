@@ -11,6 +11,7 @@ mod gateway;
 mod house;
 mod import;
 mod say;
+mod which;
 
 use std::process::ExitCode;
 

@@ -300,6 +300,7 @@ pub(crate) fn offer(
     let variants = sold.variants.iter().zip(stocks).map(|(variant, stock)| offer::Variant {
         id: db.ids().next(),
         offer: id,
+        merchant_key: (sold.variants.len() > 1).then(|| variant.key.clone()),
         texts: variant.title.as_ref().map_or_else(Vec::new, texts),
         price: Some(variant.price),
         price_version: 1,

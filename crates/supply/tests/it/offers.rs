@@ -50,6 +50,7 @@ fn variant(offer: OfferId, raw: i64, fen: Option<i64>) -> Variant {
     Variant {
         id: VariantId::from_raw(raw),
         offer,
+        merchant_key: None,
         texts: vec![Text::new("en", "bowl"), Text::new("zh", "碗")],
         price: fen.map(yuan),
         price_version: 0,
