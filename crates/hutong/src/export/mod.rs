@@ -44,8 +44,11 @@ pub(crate) enum Export {
     /// The orders of a merchant, as a table (CSV) without the names of consumers.
     Orders {
         /// Whose orders.
-        #[arg(long, value_name = "ID")]
-        merchant: PartyId,
+        #[arg(long, value_name = "ID", required_unless_present = "premises")]
+        merchant: Option<PartyId>,
+        /// The orders of the merchant of this place: an id, or the key that `export places` shows.
+        #[arg(long, value_name = "ID", conflicts_with = "merchant")]
+        premises: Option<Which>,
         #[command(flatten)]
         out: Out,
     },
@@ -80,7 +83,9 @@ pub(crate) fn run(line: &Line, export: &Export) -> Result<Report, Refused> {
     let rows = match export {
         Export::Places { format, .. } => places::all(&db, *format, &mut bytes),
         Export::Offers { premises, .. } => offers::of(&db, premises, &mut bytes),
-        Export::Orders { merchant, .. } => orders::of(&db, *merchant, &mut bytes),
+        Export::Orders { merchant, premises, .. } => {
+            orders::of(&db, (*merchant, premises.as_ref()), &mut bytes)
+        }
     };
     db.close();
     let rows = rows?;

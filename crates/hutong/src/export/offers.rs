@@ -142,9 +142,12 @@ fn one(at: &Premises, pools: &Pools, offer: &Offer, rows: &mut Vec<Row>) {
 
 fn about(at: &Premises, offer: &Offer) -> About {
     let category = offer.category.as_deref().filter(|it| *it != at.category);
+    // A draft that only lacks a price goes on sale by the file in which somebody fills it in.
+    let no_price = offer.variants.iter().all(|it| it.price.is_none());
+    let is_draft = offer.state == OfferState::Draft;
     About {
         kind: OfferKind::from_code(offer.kind.code()),
-        state: State::from_code(offer.state.code()),
+        state: State::from_code(offer.state.code()).filter(|_| !(is_draft && no_price)),
         gtin: offer.gtin.as_deref().and_then(|it| Gtin::parse(it).ok()),
         category: category.and_then(Category::from_code),
         fulfilments: offer

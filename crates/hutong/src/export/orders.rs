@@ -18,6 +18,7 @@ use treasury::settle::{Funder, Line, LineKind};
 
 use super::PAGE;
 use crate::say::Refused;
+use crate::which::Which;
 
 /// The columns of the table.
 const COLUMNS: [&str; 33] = [
@@ -59,8 +60,18 @@ const COLUMNS: [&str; 33] = [
     "net",
 ];
 
-/// Writes the orders of a merchant, oldest first; the number of rows.
-pub(super) fn of(db: &Db, merchant: PartyId, out: &mut Vec<u8>) -> Result<u64, Refused> {
+/// Writes the orders of a merchant (named by herself or by a place of hers), oldest first; the number
+/// of rows.
+pub(super) fn of(
+    db: &Db,
+    (merchant, premises): (Option<PartyId>, Option<&Which>),
+    out: &mut Vec<u8>,
+) -> Result<u64, Refused> {
+    let merchant = match (merchant, premises) {
+        (Some(merchant), _) => merchant,
+        (None, Some(premises)) => premises.find(db)?.organisation,
+        (None, None) => return Err(Refused::new("--merchant: whose orders?")),
+    };
     let known = db.read(move |tx| party::organisation::by_id(tx, merchant))?;
     if known.is_none() {
         return Err(Refused::new(format!("--merchant: {merchant} is no organisation here")));

@@ -3,6 +3,7 @@
 
 mod run;
 
+mod catalog;
 mod day;
 mod import;
 mod kills;
