@@ -2,7 +2,8 @@
 //! make them every day, on a clock that runs in the past.
 //!
 //! Promise: the same lane and the same last day give the same orders and the same words; every past
-//! order has ended, nothing of it waits for a clock or a provider, and the merchants were paid.
+//! order has ended, no provider is asked for anything, and what was earned was paid out. What still
+//! waits is the clock of a used-up voucher's last day, as after every voucher.
 
 use std::collections::HashMap;
 

@@ -195,7 +195,8 @@ fn cells(row: &Row, place: Option<&(String, Zone)>) -> [String; COLUMNS.len()] {
         currency.to_string(),
         money(it.goods.minor),
         money(it.discount.minor),
-        it.funder.map(|it| it.code().to_owned()).unwrap_or_default(),
+        // A reduction that came to nothing has no funder.
+        it.funder.filter(|_| it.discount.minor > 0).map_or_else(String::new, |it| it.to_string()),
         money(it.packing.minor),
         money(it.tip.minor),
         money(it.total.minor),

@@ -3,6 +3,7 @@
 
 mod run;
 
+mod books;
 mod catalog;
 mod day;
 mod import;
