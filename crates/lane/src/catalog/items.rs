@@ -192,7 +192,7 @@ fn same(head: &Row, row: &Row) -> Result<(), Wrong> {
     let words = [("title", &head.titles, &row.titles), ("detail", &head.details, &row.details)];
     for (column, said, later) in words {
         let said: &Words = said;
-        for it in later.iter().filter(|it| !said.contains(it)) {
+        if let Some(it) = later.iter().find(|it| !said.contains(it)) {
             let first = said.iter().find(|said| said.0 == it.0).map_or("", |it| &it.1);
             return Err((column, differs(first)));
         }
