@@ -45,7 +45,8 @@ base::ids! {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[store::Migration] = store::migrations!("party"; "0001_party.sql");
+pub const MIGRATIONS: &[store::Migration] =
+    store::migrations!("party"; "0001_party.sql", "0003_premises_media.sql");
 
 /// Writes the event of a change: ids and code words only.
 fn tell(

@@ -122,10 +122,11 @@ fn the_lane_has_a_past_and_pictures_that_a_backup_brings_back() {
     let folder = folder.path();
     let loaded = hutong(folder, &["demo", "--data", "lane", "--json"]);
     assert!(loaded.status.success(), "{}", stderr(&loaded));
+    let businesses = number(&loaded, "businesses");
     let figures = ["offers", "pictures", "past_orders", "reviews", "answers"];
     let [offers, pictures, orders, reviews, answers] = figures.map(|it| number(&loaded, it));
     println!("{pictures} pictures, {orders} past orders, {reviews} reviews, {answers} answers");
-    assert_eq!(pictures, offers);
+    assert_eq!(pictures, offers + businesses, "one for each offer and each door");
     assert!((100..=300).contains(&orders) && reviews * 4 > orders && answers > 10);
     assert!(hutong(folder, &["backup", "copy", "--data", "lane"]).status.success());
     let restored = hutong(folder, &["restore", "copy", "--data", "other"]);
@@ -139,7 +140,7 @@ fn the_lane_has_a_past_and_pictures_that_a_backup_brings_back() {
         assert_eq!(one(&db, "select count(*) from orders"), orders, "every past order has ended");
         assert_eq!(one(&db, "select count(*) from provider_request where ended_at is null"), 0);
         let media = db.read(|tx| {
-            let sql = "select blob from offer_media order by offer";
+            let sql = "select blob from offer_media union all select blob from premises_media";
             tx.all(sql, &[], |row| row.get::<BlobId>(0))
         });
         let media = media.unwrap();

@@ -62,7 +62,9 @@ pub(crate) fn with_past(
     let load = |it: &Business| {
         let (loaded, offers) = one(db, history.begins(), (lane, it), pictures)?;
         let mut told = history.of(db, &loaded, it, &offers)?;
-        told.pictures = offers.iter().map(|it| it.media.len()).sum();
+        // Each offer's own, and the door.
+        told.pictures =
+            offers.iter().map(|it| it.media.len()).sum::<usize>() + usize::from(pictures);
         Ok((loaded, told))
     };
     let all = side_by_side(&lane.businesses, load, done)?;
@@ -124,6 +126,9 @@ fn one(
     db.write(move |tx| party::organisation::sign_up(tx, now, sign_up.clone()).map(drop))?;
     staff(db, now, &loaded, people)?;
     licences(db, now, &loaded, lane, it)?;
+    if pictures {
+        picture::door(db, now, &loaded, it)?;
+    }
     let pools = offers::resources(db, now, &loaded, lane, it)?;
     let mut sold = Vec::new();
     for of_lane in &it.offers {
