@@ -14,6 +14,7 @@ mod import;
 mod law;
 mod person;
 mod say;
+mod which;
 
 use std::process::ExitCode;
 

@@ -362,6 +362,7 @@ pub(crate) fn sell(
         variants: vec![offer::Variant {
             id: variant,
             offer: id,
+            merchant_key: None,
             texts: Vec::new(),
             price: Some(yuan(price)),
             price_version: 1,

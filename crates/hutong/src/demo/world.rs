@@ -1,6 +1,6 @@
 //! The world of a simulated day: the house, the gateway outside it, and one clock for both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,6 +69,8 @@ pub(crate) struct World {
     _listener: Listener,
     heard: Arc<Heard>,
     by_premises: HashMap<PremisesId, usize>,
+    /// Orders from before the day.
+    past: HashSet<OrderId>,
     jobs: u64,
 }
 
@@ -115,8 +117,15 @@ impl World {
             _listener: listener,
             heard,
             by_premises,
+            past: HashSet::new(),
             jobs: 0,
         })
+    }
+
+    /// Leaves out of every count what was ordered until now.
+    pub(crate) fn forget_past(&mut self) -> Result<(), Refused> {
+        self.past = self.orders()?.iter().map(|it| it.id).collect();
+        Ok(())
     }
 
     /// The time.
@@ -301,7 +310,7 @@ impl World {
         self.db.write(move |tx| deal::review::write(tx, now, cmd.clone()))
     }
 
-    /// Every order of every shop.
+    /// Every order of the day, of every shop.
     pub(crate) fn orders(&self) -> Result<Vec<Order>, Refused> {
         const PAGE: i64 = 500;
         let mut all = Vec::new();
@@ -313,7 +322,7 @@ impl World {
                     self.db.read(move |tx| deal::order::of_merchant(tx, merchant, after, PAGE))?;
                 after = page.last().map(|it| it.id);
                 let last = (page.len() as i64) < PAGE;
-                all.extend(page);
+                all.extend(page.into_iter().filter(|it| !self.past.contains(&it.id)));
                 if last {
                     break;
                 }

@@ -4,6 +4,8 @@
 mod house;
 mod run;
 
+mod books;
+mod catalog;
 mod day;
 mod erased;
 mod import;
