@@ -217,6 +217,7 @@ struct Sent {
     provider: String,
     kind: RequestKind,
     payment: PaymentId,
+    order: Option<i64>,
     refund: Option<RefundId>,
     amount: Money,
 }
@@ -233,7 +234,7 @@ pub fn answered(
     posting: PostingId,
 ) -> Result<Option<Milestone>, AnsweredError> {
     let sent = tx.opt(
-        "select provider, kind, payment, refund, amount_minor, currency
+        "select provider, kind, payment, refund, amount_minor, currency, order_id
          from provider_request where idempotency_key = $1",
         args![key],
         |row| {
@@ -243,6 +244,7 @@ pub fn answered(
                 payment: row.get(2)?,
                 refund: row.get(3)?,
                 amount: row.money(4)?,
+                order: row.get(6)?,
             })
         },
     )?;
@@ -354,6 +356,9 @@ fn refused(
                 theirs: None,
             };
             breaks::raise(tx, now, &new)?;
+            if let Some(order) = sent.order {
+                payment::capture_refused(tx, now, sent.payment, order)?;
+            }
             Ok(None)
         }
         // A void that is refused: the money was taken, and its message says so; or nothing was

@@ -1,9 +1,12 @@
 //! Deals on both engines.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
+mod capture;
 mod flow;
 mod pass;
 mod planted;
 mod reductions;
+mod shares;
 mod sim;
+mod steps;
 mod world;
