@@ -6,7 +6,8 @@
 use base::{Id, Timestamp};
 use party::Actor;
 use store::{Fact, Result, StoreError, Tx, args};
-use treasury::payment::{Milestone, ProviderEvent, RecordError, Recorded};
+use treasury::payment::{Milestone, PaymentState, ProviderEvent, RecordError, Recorded};
+use treasury::requests::{Answered, AnsweredError};
 
 use crate::accept;
 use crate::clock;
@@ -55,6 +56,34 @@ pub fn on_event(tx: &mut Tx<'_>, now: Timestamp, cmd: OnEvent) -> Result<Recorde
         rule_met(tx, now, checkout, &mut fresh)?;
     }
     Ok(recorded)
+}
+
+/// What a request to a provider brought, told by the edge.
+#[derive(Clone, Debug)]
+pub struct OnAnswer {
+    /// The request's key.
+    pub key: String,
+    /// How it ended.
+    pub answered: Answered,
+    /// The number of the posting that it may cause.
+    pub posting: treasury::PostingId,
+}
+
+/// Takes in how a request to a provider ended. When it was asked about a payment before its checkout
+/// lapses, and told of no money, the checkout's clock is wound up to fire at once.
+pub fn on_answer(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: OnAnswer,
+) -> Result<Option<Milestone>, AnsweredError> {
+    let newly = treasury::requests::answered(tx, now, &cmd.key, cmd.answered.clone(), cmd.posting)?;
+    if let Some(Milestone::Asked(payment)) = newly
+        && let Some(payment) = treasury::payment::by_id(tx, payment)?
+        && !matches!(payment.state, PaymentState::Authorised | PaymentState::Captured)
+    {
+        clock::checkout_at(tx, CheckoutId::from_raw(payment.checkout), now)?;
+    }
+    Ok(newly)
 }
 
 /// The payment rule of a checkout is met: each of its orders goes on, or gives its money back.

@@ -326,7 +326,8 @@ const WAITING: &[Question] = &[
         of: Of::Payment,
         detail: "a request of {is} still has no answer at {should} (microseconds)",
         sql: "select payment, asked_at, cast($1 as bigint) from provider_request
-              where state in ('queued', 'sent', 'unknown') and asked_at < $1 order by payment",
+              where state in ('queued', 'sent', 'unknown', 'taken') and asked_at < $1
+              order by payment",
     },
     Question {
         invariant: 6,
@@ -345,6 +346,19 @@ const WAITING: &[Question] = &[
               where asked_at < $1 order by order_id",
     },
 ];
+
+/// Asking takes seconds: a question that waits for an hour needs somebody to look.
+const ASK_WAIT_MAX_S: i64 = 3_600;
+
+const ASKS: &[Question] = &[Question {
+    invariant: 6,
+    name: "ask.waits",
+    of: Of::Payment,
+    detail: "the provider was asked at {is} and still says nothing at {should} (microseconds)",
+    sql: "select payment, asked_at, cast($1 as bigint) from provider_request
+          where asked_at < $1 and (state = 'taken'
+              or (kind = 'ask' and state in ('queued', 'sent', 'unknown'))) order by payment",
+}];
 
 /// What waits for a capture although it was booked, or given up.
 const AFTER_CAPTURE: &[Question] = &[Question {
@@ -365,6 +379,10 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreErr
     }
     let before = now.plus_s(-WAIT_MAX_S);
     for question in WAITING {
+        found.extend(ask(tx, question, Some(before))?);
+    }
+    let before = now.plus_s(-ASK_WAIT_MAX_S);
+    for question in ASKS {
         found.extend(ask(tx, question, Some(before))?);
     }
     Ok(found)

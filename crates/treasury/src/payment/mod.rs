@@ -282,4 +282,6 @@ pub enum Milestone {
     Refunded(RefundId),
     /// A refund did not go through; its money is back where it came from.
     RefundFailed(RefundId),
+    /// The provider has said all that it knows of a payment; it stands as it stands.
+    Asked(PaymentId),
 }
