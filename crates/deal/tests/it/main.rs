@@ -3,6 +3,7 @@
 
 mod asking;
 mod capture;
+mod cash;
 mod flow;
 mod pass;
 mod planted;

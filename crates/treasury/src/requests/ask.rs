@@ -29,9 +29,8 @@ pub fn ask(
         return Ok(None);
     };
     let Some(provider) = found.provider() else { return Ok(None) };
-    let key = format!("ask:{payment}");
     let new = NewRequest {
-        key: key.clone(),
+        key: format!("ask:{payment}"),
         provider,
         payment,
         order: None,
@@ -40,9 +39,14 @@ pub fn ask(
         amount: found.total,
     };
     queue(tx, now, &new)?;
+    asked(tx, payment)
+}
+
+/// How the question about a payment stands; `None` when it was not asked about.
+pub fn asked(tx: &mut Tx<'_>, payment: PaymentId) -> Result<Option<Asked>, StoreError> {
     tx.opt(
         "select asked_at, state from provider_request where idempotency_key = $1",
-        args![key],
+        args![format!("ask:{payment}")],
         |row| {
             let answered = row.get::<String>(1)? == "accepted";
             Ok(Asked { since: row.get(0)?, answered })

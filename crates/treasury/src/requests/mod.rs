@@ -16,7 +16,7 @@ use base::{Money, Timestamp};
 use store::{StoreError, Tx, args};
 
 pub use answer::{AnsweredError, answered};
-pub use ask::{Asked, ask};
+pub use ask::{Asked, ask, asked};
 
 use crate::breaks::{self, BreakName, NewBreak};
 use crate::payment;
