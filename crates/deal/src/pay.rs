@@ -10,6 +10,7 @@ use treasury::payment::{Milestone, PaymentState, ProviderEvent, RecordError, Rec
 use treasury::requests::{Answered, AnsweredError};
 
 use crate::accept;
+use crate::accept_by;
 use crate::clock;
 use crate::fulfilment::emit;
 use crate::giveback::{self, Back};
@@ -17,8 +18,7 @@ use crate::ids::{CheckoutId, FreshIds};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderState};
 
-/// How long a merchant has to accept, in seconds, once the payment rule is met.
-pub const ACCEPT_S: i64 = 10 * 60;
+pub use crate::accept_by::ACCEPT_S;
 
 /// A provider's event, verified on its raw bytes by the edge.
 #[derive(Clone, Debug)]
@@ -199,14 +199,18 @@ fn too_late(
     Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }
 
-/// The payment rule is met at `now`: the merchant has [`ACCEPT_S`] seconds, or the house accepts.
+/// The payment rule is met at `now`: the merchant has her time to answer
+/// ([`accept_by`](crate::accept_by)), or the house accepts.
 pub(crate) fn start_accepting(
     tx: &mut Tx<'_>,
     now: Timestamp,
     order: &Order,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
-    let by = now.plus_s(ACCEPT_S);
+    let by = match order.auto_accept {
+        true => now.plus_s(ACCEPT_S),
+        false => accept_by::of(tx, now, order)?,
+    };
     tx.later(
         "update orders set state = 'placed', ended_at = null, reason = null, rule_met_at = $2, \
          accept_by = $3, version = version + 1 where id = $1 and state in ('placed', 'lapsed')",

@@ -1,6 +1,7 @@
 //! Deals on both engines.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
+mod answering;
 mod asking;
 mod capture;
 mod cash;
