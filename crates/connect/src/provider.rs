@@ -15,7 +15,7 @@ use treasury::{PaymentId, RefundId};
 
 use crate::gateway::{CallError, Create, Gateway, GatewaySettings, Operation};
 use crate::listener::RawCallback;
-use crate::verify::{Verifier, VerifyError};
+use crate::verify::{KeySource, Verifier, VerifyError};
 use crate::wire::{EventWord, PaymentView, WireEvent};
 
 /// How long to wait when the gateway does not know us: an operator must mend it.
@@ -45,9 +45,13 @@ impl SandboxProvider {
     /// The adapter of one gateway; nothing is called yet.
     pub fn new(settings: ProviderSettings) -> Self {
         let keys = Gateway::new(settings.gateway.clone());
-        let verifier = Verifier::new(Box::new(move || keys.keys()));
+        Self::with_keys(settings, Box::new(move || keys.keys()))
+    }
+
+    /// The same, with another source of the gateway's public keys.
+    pub fn with_keys(settings: ProviderSettings, keys: KeySource) -> Self {
         let gateway = Gateway::new(settings.gateway.clone());
-        Self { settings, gateway, verifier }
+        Self { settings, gateway, verifier: Verifier::new(keys) }
     }
 
     /// The gateway behind it, for what treasury does not ask.

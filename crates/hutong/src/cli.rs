@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::{Clock, Db, Target};
 
 use crate::say::{Refused, Report};
-use crate::{audit, backup, demo, export, gateway, house, import};
+use crate::{audit, backup, bench, demo, export, gateway, house, import};
 
 /// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
 /// settled and judged.
@@ -48,6 +48,9 @@ enum Command {
     /// Write places, offers or orders to a file.
     #[command(subcommand)]
     Export(export::Export),
+    /// Measure how fast this machine keeps promises.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Serve the sandbox payment gateway: a double that moves no real money.
     SandboxGateway(Gateway),
 }
@@ -121,6 +124,7 @@ pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
         Command::Restore(it) => backup::restore(&line.target()?, it),
         Command::Import(it) => import::run(line, it),
         Command::Export(it) => export::run(line, it),
+        Command::Bench(it) => bench::run(line, it),
         Command::SandboxGateway(options) => gateway::serve(options),
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod backup;
+mod bench;
 mod cli;
 mod demo;
 mod ear;

@@ -5,7 +5,7 @@ mod books;
 mod day;
 mod dice;
 mod line;
-mod load;
+pub(crate) mod load;
 mod osm;
 mod tale;
 mod tally;

@@ -1,36 +1,12 @@
 //! Fresh PostgreSQL databases: cloned from a template that holds the migrations.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::cluster::Cluster;
 use crate::db::Db;
 use crate::migrate::{self, Migration};
-use crate::pg::{Connector, Session};
-use crate::target::Target;
-
-/// A database that is dropped with this value.
-#[derive(Debug)]
-pub struct PgDatabase {
-    name: String,
-    url: String,
-}
-
-impl PgDatabase {
-    /// Its URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for PgDatabase {
-    fn drop(&mut self) {
-        let _ = admin().and_then(|mut it| {
-            it.ddl(&format!("drop database if exists {} with (force)", self.name))
-                .map_err(|error| error.to_string())
-        });
-    }
-}
+use crate::scratch::{self, PgDatabase};
+use crate::target::{OpenError, Target};
 
 /// A fresh database with the migrations of `lists` (those of `store` come by themselves).
 ///
@@ -64,28 +40,6 @@ fn admin_url() -> Result<&'static str, String> {
     .map_err(Clone::clone)
 }
 
-fn admin() -> Result<Session, String> {
-    Connector::new(admin_url()?, &super::test_options())
-        .map_err(|error| error.to_string())?
-        .connect()
-        .map_err(|error| error.to_string())
-}
-
-/// The URL of another database of the cluster.
-fn url_of(name: &str) -> Result<String, String> {
-    let admin = admin_url()?;
-    let (before, after) = admin.split_at(admin.find('?').unwrap_or(admin.len()));
-    let root = before.rsplit_once('/').ok_or("HUTONG_TEST_PG must end with /DATABASE")?.0;
-    Ok(format!("{root}/{name}{after}"))
-}
-
-/// A name that no other process and no other call makes.
-fn fresh_name() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("t{}_{number}", std::process::id())
-}
-
 /// The template of these migrations, made by the first who asks.
 fn template(lists: &[&[Migration]]) -> Result<String, String> {
     static MAKING: Mutex<()> = Mutex::new(());
@@ -96,30 +50,23 @@ fn template(lists: &[&[Migration]]) -> Result<String, String> {
         .collect();
     let name = format!("template_{}", migrate::digest(&texts));
     let _one = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut admin = admin()?;
-    let text = |error: crate::StoreError| error.to_string();
+    let text = |error: OpenError| error.to_string();
     let known = "select 1::bigint from pg_database where datname = $1";
-    if !admin.query(known, &[base::Val::Text(&name)]).map_err(text)?.is_empty() {
+    let mut session = scratch::session(admin_url()?).map_err(text)?;
+    let there = session.query(known, &[base::Val::Text(&name)]).map_err(|it| it.to_string())?;
+    if !there.is_empty() {
         return Ok(name);
     }
-    let made = fresh_name();
-    admin.ddl(&format!("create database {made} template template0")).map_err(text)?;
-    let target = Target::Postgres { url: url_of(&made)?, keys_url: None, data: None };
-    let db = Db::open_with(&target, lists, super::test_options()).map_err(|it| it.to_string())?;
+    let made = PgDatabase::make(admin_url()?, "template0").map_err(text)?;
+    let target = Target::Postgres { url: made.url().to_owned(), keys_url: None, data: None };
+    let db = Db::open_with(&target, lists, super::test_options()).map_err(text)?;
     db.close();
     drop(db);
     // A neighbour may have been quicker: then its template serves and ours goes.
-    if admin.ddl(&format!("alter database {made} rename to {name}")).is_err() {
-        admin.ddl(&format!("drop database {made} with (force)")).map_err(text)?;
-    }
+    made.keep_as(&name).map_err(text)?;
     Ok(name)
 }
 
 fn clone_of(template: &str) -> Result<PgDatabase, String> {
-    let name = fresh_name();
-    let url = url_of(&name)?;
-    admin()?
-        .ddl(&format!("create database {name} template {template}"))
-        .map_err(|error| error.to_string())?;
-    Ok(PgDatabase { name, url })
+    PgDatabase::make(admin_url()?, template).map_err(|error| error.to_string())
 }
