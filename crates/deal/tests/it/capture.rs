@@ -174,6 +174,41 @@ fn nobody_comes_and_the_booking_neither_until_later() {
     );
 }
 
+/// The till and the provider at the same moment: whoever is first, the merchant has her money once.
+#[test]
+fn a_pass_is_redeemed_while_its_capture_is_booked() {
+    each_world(|world| {
+        let mut all = Vec::new();
+        for _ in 0..6 {
+            all.push(accepted(world));
+        }
+        let start = std::sync::Barrier::new(all.len() * 2);
+        std::thread::scope(|threads| {
+            for (scan, (payment, pass)) in (1..).zip(&all) {
+                let start = &start;
+                threads.spawn(move || {
+                    start.wait();
+                    world.redeem(NOW, world.scan(pass, scan, scan)).unwrap();
+                });
+                threads.spawn(move || {
+                    start.wait();
+                    captured(world, NOW, *payment, pass.order);
+                });
+            }
+        });
+        for (_, pass) in &all {
+            assert_eq!(world.order(pass.order).state, OrderState::Completed);
+            assert_eq!(lines_of(world, pass.order).len(), 1);
+            assert_eq!(world.balance(Account::Escrow, pass.order.raw()), yuan(0));
+        }
+        let count = all.len() as i64;
+        let owed = |account| -world.balance(account, world.merchant.raw()).minor;
+        assert_eq!(owed(Account::MerchantPayable), 23_000 * count);
+        assert_eq!(owed(Account::Tips), 1_000 * count);
+        sound(world, NOW);
+    });
+}
+
 /// The provider guaranteed the money and refuses to take it: the pass is not good, nobody owes a fee
 /// and the clock ends the order.
 #[test]

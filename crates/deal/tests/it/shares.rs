@@ -1,8 +1,10 @@
 //! Who gets what: the platform's addition, tips and fees, from the sale to every end.
 
 use deal::cancel::What;
+use deal::checkout::{Basket, Hold, HoldError};
 use deal::order::OrderState;
-use deal::{Decline, DeclineReason};
+use deal::{BasketError, Decline, DeclineReason};
+use supply::offer::FulfilmentKind;
 use treasury::payment::{Capture, What as Says};
 use treasury::payout::{Made, Make};
 use treasury::settle::Funder;
@@ -217,5 +219,19 @@ fn a_full_fee_on_a_line_is_the_lines_whole_price() {
         world.redeem(NOW, world.scan(&pass, 1, 1)).unwrap();
         assert_eq!(ends_with(world, order), (23_000, 1_000, 0, 5_000));
         sound(world, NOW);
+    });
+}
+
+/// Nobody serves a voucher when it is bought: a tip on it would have nobody to go to.
+#[test]
+fn a_tip_needs_something_that_is_served() {
+    each_world(|world| {
+        let onsite = |it| Basket { fulfilment: FulfilmentKind::OnSite, ..it };
+        let alone = onsite(basket(world, &[world.voucher], None, 200));
+        let cmd = Hold { id: world.db.ids().next(), buyer: world.buyer, baskets: vec![alone] };
+        let held = world.db.write(move |tx| deal::checkout::hold(tx, NOW, cmd.clone()).map(drop));
+        let error = held.unwrap_err();
+        assert!(error.to_string().contains("tip_minor"), "{error}");
+        assert!(matches!(error, HoldError::Basket { error: BasketError::VoucherTip, .. }));
     });
 }

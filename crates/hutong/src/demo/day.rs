@@ -197,7 +197,12 @@ impl<'w> Day<'w> {
         if wishes.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.basket_of(shop, fulfilment, wishes)))
+        let mut basket = self.basket_of(shop, fulfilment, wishes);
+        if first.kind == OfferKind::Voucher {
+            // Who serves it gets her tip where it is used.
+            basket.tip_minor = 0;
+        }
+        Ok(Some(basket))
     }
 
     fn basket_of(&mut self, shop: usize, fulfilment: FulfilmentKind, wishes: Vec<Wish>) -> Basket {
