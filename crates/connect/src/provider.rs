@@ -114,12 +114,24 @@ impl SandboxProvider {
         }
     }
 
+    /// The payment as it stands there, if it is known there.
+    fn found(&self, request: &Request) -> Result<Option<PaymentView>, CallError> {
+        match &request.provider_ref {
+            Some(id) => self.gateway.query(id).map(Some),
+            None => Ok(self.gateway.find(&request.payment.to_string())?.pop()),
+        }
+    }
+
+    /// All that is known of the payment.
+    fn asked(&self, request: &Request) -> Result<Answer, CallError> {
+        match self.found(request)? {
+            Some(view) => accepted(&view),
+            None => Ok(Answer { answered: Answered::NeverSeen, events: Vec::new() }),
+        }
+    }
+
     fn query(&self, request: &Request) -> Result<Answer, CallError> {
-        let found = match &request.provider_ref {
-            Some(id) => Some(self.gateway.query(id)?),
-            None => self.gateway.find(&request.payment.to_string())?.pop(),
-        };
-        let Some(view) = found else {
+        let Some(view) = self.found(request)? else {
             return Ok(Answer { answered: Answered::NeverSeen, events: Vec::new() });
         };
         if request.asks == RequestKind::Create || view.operations.contains(&request.key) {
@@ -150,6 +162,7 @@ impl treasury::Provider for SandboxProvider {
             RequestKind::Void => self.operate(request, Operation::Void),
             RequestKind::Refund => self.operate(request, Operation::Refund),
             RequestKind::Query => self.query(request),
+            RequestKind::Ask => self.asked(request),
         };
         match done {
             Ok(answer) => Ok(answer),

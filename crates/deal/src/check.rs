@@ -107,6 +107,20 @@ const QUESTIONS: &[Question] = &[
         detail: "is a claim that lives on although the order has ended",
         of: Of::Order,
     },
+    Question {
+        invariant: 2,
+        name: "ended_order_holds_money",
+        // What a refund brought back that did not go through waits for somebody's decision.
+        sql: "select o.id, p.captured_minor + p.funded_minor - p.kept_minor \
+              - p.kept_promotion_minor - p.escrow_refunded_minor - p.promotion_back_minor \
+              from orders o join payment_part p on p.order_id = o.id \
+              where o.ended_at is not null and p.captured_minor + p.funded_minor <> p.kept_minor \
+              + p.kept_promotion_minor + p.escrow_refunded_minor + p.promotion_back_minor \
+              and not exists (select 1 from refund r where r.order_id = o.id \
+              and r.state = 'failed')",
+        detail: "minor units lie in escrow although the order has ended",
+        of: Of::Order,
+    },
 ];
 
 /// Questions about what stands at this moment: `$1` is now.

@@ -9,6 +9,7 @@
 //! reaches an end; an ended order holds no capacity; what was frozen at sale is never derived again.
 
 mod accept;
+mod accept_by;
 mod basket;
 pub mod cancel;
 mod check;

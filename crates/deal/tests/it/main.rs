@@ -1,6 +1,10 @@
 //! Deals on both engines.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
+mod answering;
+mod asking;
+mod capture;
+mod cash;
 mod flow;
 mod kills;
 mod pass;
@@ -8,6 +12,8 @@ mod personal;
 mod planted;
 mod process;
 mod reductions;
+mod shares;
 mod sim;
+mod steps;
 mod two_processes;
 mod world;

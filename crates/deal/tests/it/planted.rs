@@ -98,6 +98,15 @@ fn what_an_ended_order_still_holds_is_found() {
 }
 
 #[test]
+fn money_that_an_ended_order_still_holds_is_found() {
+    finds("ended_order_holds_money", |world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        let end = "update orders set state = 'cancelled', ended_at = 1 where id = $1";
+        world.sql(end, pass.order.raw());
+    });
+}
+
+#[test]
 fn the_audits_texts_prepare_on_both_engines() {
     each_world(|world| {
         assert!(store::testing::prepare_all(&world.db, &deal::check_texts()).is_empty());

@@ -6,7 +6,7 @@ use base::{Currency, Id, Money, Timestamp};
 use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
-use deal::pay::{EventError, OnEvent};
+use deal::pay::{EventError, OnAnswer, OnEvent};
 use deal::{Accept, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
@@ -21,6 +21,7 @@ use supply::terms::Terms;
 use supply::{PoolId, VariantId};
 use treasury::PaymentId;
 use treasury::payment::{Capture, Method, ProviderEvent, Recorded, What};
+use treasury::requests::Answered;
 
 pub(crate) const LISTS: &[&[Migration]] =
     &[party::MIGRATIONS, supply::MIGRATIONS, treasury::MIGRATIONS, deal::MIGRATIONS];
@@ -251,15 +252,40 @@ impl World {
         self.db.read(move |tx| supply::stock::stock(tx, stock)).unwrap().left
     }
 
-    /// Lets the clocks fire that are due.
+    /// Lets the clocks fire that are due. A provider that is asked about a payment knows of nothing
+    /// that it has not told.
     pub(crate) fn clocks(&self, now: Timestamp) {
+        while self.clocks_alone(now) + self.answer_asks(now) > 0 {}
+    }
+
+    /// Lets the clocks fire that are due, while the provider is not to be reached.
+    pub(crate) fn clocks_alone(&self, now: Timestamp) -> usize {
+        let mut done = 0;
         loop {
             let ran = store::jobs::run_due(&self.db, now, deal::clock::HANDLERS, 100).unwrap();
             assert_eq!(ran.failed, 0);
             if ran.done == 0 {
-                return;
+                return done;
             }
+            done += ran.done;
         }
+    }
+
+    /// The provider answers all that it was asked about payments: it knows of nothing new.
+    pub(crate) fn answer_asks(&self, now: Timestamp) -> usize {
+        let asks = self.db.read(|tx| {
+            let sql = "select idempotency_key from provider_request
+                where kind = 'ask' and state in ('queued', 'sent', 'unknown')
+                order by idempotency_key";
+            tx.all(sql, &[], |row| row.get::<String>(0))
+        });
+        let asks = asks.unwrap();
+        for key in &asks {
+            let (key, posting) = (key.clone(), self.db.ids().next());
+            let cmd = OnAnswer { key, answered: Answered::NeverSeen, posting };
+            self.db.write(move |tx| deal::pay::on_answer(tx, now, cmd.clone())).unwrap();
+        }
+        asks.len()
     }
 
     pub(crate) fn balance(&self, account: treasury::Account, owner: i64) -> Money {

@@ -70,12 +70,21 @@ pub(crate) fn erase_some(world: &mut World, tally: &mut Tally) -> Result<(), Ref
 pub(crate) fn count(world: &World, tally: &mut Tally) -> Result<(), Refused> {
     for order in world.orders()? {
         let id = order.id;
-        let (refunds, late) = world.db.read(move |tx| {
+        let (refunds, late, asked, found) = world.db.read(move |tx| {
             let refunds = treasury::payment::refunds_of(tx, id.raw())?.len();
             let events = deal::timeline::of(tx, id)?;
             let late = events.iter().any(|it| it.kind == "order.paid_too_late");
-            Ok::<_, store::StoreError>((refunds, late))
+            let payment = treasury::payment::by_order(tx, id.raw())?.map(|it| it.id);
+            let asked = match payment {
+                Some(payment) => treasury::requests::asked(tx, payment)?,
+                None => None,
+            };
+            let paid = order.rule_met_at;
+            let found = asked.is_some_and(|it| paid.is_some_and(|paid| it.since <= paid));
+            Ok::<_, store::StoreError>((refunds, late, asked.is_some(), found))
         })?;
+        tally.asked += u32::from(asked);
+        tally.found_by_asking += u32::from(found);
         let used = world.passes(id)?.iter().any(|it| it.used > 0);
         tally.refunds += refunds as u32;
         tally.paid_too_late += u32::from(late);
