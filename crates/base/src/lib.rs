@@ -16,4 +16,4 @@ pub mod time;
 pub use ids::{FreshIds, Id, IdError, IdMaker, TooFewIds};
 pub use money::{Currency, Money, MoneyError, UnitPrice};
 pub use plain::{Plain, Val};
-pub use time::Timestamp;
+pub use time::{InstantError, Timestamp};

@@ -51,6 +51,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no instant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no instant: write it as 2026-03-02T09:00:00Z or with an offset such as +08:00")]
+pub struct InstantError(String);
+
+/// Reads RFC 3339 with `Z` or an offset; what [`fmt::Display`] wrote, it reads as it was.
+impl std::str::FromStr for Timestamp {
+    type Err = InstantError;
+
+    fn from_str(text: &str) -> Result<Self, InstantError> {
+        let read = text.parse::<jiff::Timestamp>();
+        read.map(|it| Self(it.as_microsecond())).map_err(|_| InstantError(text.to_owned()))
+    }
+}
+
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -71,5 +86,18 @@ mod tests {
         assert_eq!(Timestamp::from_micros(-1).since_s(Timestamp::from_micros(0)), -1);
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00Z");
         assert!(last.to_string().ends_with("µs"));
+    }
+
+    #[test]
+    fn an_instant_is_read_as_it_was_written() {
+        for micros in [0, -1, 1_772_420_400_000_000, 1_772_420_400_123_456] {
+            let at = Timestamp::from_micros(micros);
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        let noon = "2026-03-02T20:00:00+08:00".parse::<Timestamp>();
+        assert_eq!(noon, "2026-03-02T12:00:00Z".parse());
+        for wrong in ["", "2026-03-02", "2026-03-02T12:00:00", "noon"] {
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
+        }
     }
 }

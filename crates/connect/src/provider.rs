@@ -15,7 +15,7 @@ use treasury::{PaymentId, RefundId};
 
 use crate::gateway::{CallError, Create, Gateway, GatewaySettings, Operation};
 use crate::listener::RawCallback;
-use crate::verify::{Verifier, VerifyError};
+use crate::verify::{KeySource, Verifier, VerifyError};
 use crate::wire::{EventWord, PaymentView, WireEvent};
 
 /// How long to wait when the gateway does not know us: an operator must mend it.
@@ -45,9 +45,13 @@ impl SandboxProvider {
     /// The adapter of one gateway; nothing is called yet.
     pub fn new(settings: ProviderSettings) -> Self {
         let keys = Gateway::new(settings.gateway.clone());
-        let verifier = Verifier::new(Box::new(move || keys.keys()));
+        Self::with_keys(settings, Box::new(move || keys.keys()))
+    }
+
+    /// The same, with another source of the gateway's public keys.
+    pub fn with_keys(settings: ProviderSettings, keys: KeySource) -> Self {
         let gateway = Gateway::new(settings.gateway.clone());
-        Self { settings, gateway, verifier }
+        Self { settings, gateway, verifier: Verifier::new(keys) }
     }
 
     /// The gateway behind it, for what treasury does not ask.
@@ -110,12 +114,24 @@ impl SandboxProvider {
         }
     }
 
+    /// The payment as it stands there, if it is known there.
+    fn found(&self, request: &Request) -> Result<Option<PaymentView>, CallError> {
+        match &request.provider_ref {
+            Some(id) => self.gateway.query(id).map(Some),
+            None => Ok(self.gateway.find(&request.payment.to_string())?.pop()),
+        }
+    }
+
+    /// All that is known of the payment.
+    fn asked(&self, request: &Request) -> Result<Answer, CallError> {
+        match self.found(request)? {
+            Some(view) => accepted(&view),
+            None => Ok(Answer { answered: Answered::NeverSeen, events: Vec::new() }),
+        }
+    }
+
     fn query(&self, request: &Request) -> Result<Answer, CallError> {
-        let found = match &request.provider_ref {
-            Some(id) => Some(self.gateway.query(id)?),
-            None => self.gateway.find(&request.payment.to_string())?.pop(),
-        };
-        let Some(view) = found else {
+        let Some(view) = self.found(request)? else {
             return Ok(Answer { answered: Answered::NeverSeen, events: Vec::new() });
         };
         if request.asks == RequestKind::Create || view.operations.contains(&request.key) {
@@ -146,6 +162,7 @@ impl treasury::Provider for SandboxProvider {
             RequestKind::Void => self.operate(request, Operation::Void),
             RequestKind::Refund => self.operate(request, Operation::Refund),
             RequestKind::Query => self.query(request),
+            RequestKind::Ask => self.asked(request),
         };
         match done {
             Ok(answer) => Ok(answer),

@@ -112,7 +112,7 @@ pub fn event(provider: &str, it: EventParts, posting: PostingId) -> ProviderEven
 /// not heard, and a question that got no answer, wait longer each time. After that wait the request
 /// itself is sent again, under its own key.
 fn without_answer(err: &ProviderError, request: &Request) -> Answered {
-    let asked = request.kind == RequestKind::Query;
+    let asked = matches!(request.kind, RequestKind::Query | RequestKind::Ask);
     match err {
         ProviderError::Lost(_) | ProviderError::Unreadable(_) if !asked => Answered::Lost,
         ProviderError::Lost(_) | ProviderError::Unreadable(_) | ProviderError::Unreachable(_) => {

@@ -103,7 +103,8 @@ pub(crate) fn accept_inner(
     if moved == 0 {
         return Err(tx.again("the order was answered meanwhile").into());
     }
-    if order.pay == Some(Pay::OnAccept) && order.total.minor > 0 {
+    // An order that costs nothing too: what the platform adds to it is booked.
+    if order.pay == Some(Pay::OnAccept) {
         let payment = treasury::payment::by_order(tx, order.id.raw())?.map(|it| it.id);
         let payment = payment.ok_or_else(|| Inner::missing("the payment of an accepted order"))?;
         treasury::payment::request_capture(tx, now, payment, order.id.raw(), fresh.take()?)

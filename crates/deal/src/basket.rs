@@ -44,6 +44,9 @@ pub enum BasketError {
         /// What was given.
         got: i64,
     },
+    /// A tip on nothing but vouchers: nobody serves them when they are bought.
+    #[error("tip_minor: a voucher is tipped where it is used; 0 is needed")]
+    VoucherTip,
     /// No such variant at this place.
     #[error("wishes[{at}].variant: {variant} is not sold at {premises}")]
     NotHere {
@@ -164,6 +167,9 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, BasketError> {
     figures(basket)?;
     let lines = lines(tx, now, basket)?;
+    if basket.tip_minor > 0 && lines.iter().all(|it| it.sold.voucher.is_some()) {
+        return Err(BasketError::VoucherTip);
+    }
     let currency = one_currency(&lines)?;
     let wanted_at = wanted_at(now, basket, &lines)?;
     open(tx, basket.premises, wanted_at)?;
@@ -288,7 +294,9 @@ fn packing(basket: &Basket, lines: &[Line], currency: Currency) -> Result<Money,
     if basket.fulfilment != FulfilmentKind::Pickup {
         return Ok(sum);
     }
-    for (line, wish) in lines.iter().zip(&basket.wishes) {
+    // A voucher is not packed.
+    let packed = |it: &(&Line, &Wish)| it.0.sold.voucher.is_none();
+    for (line, wish) in lines.iter().zip(&basket.wishes).filter(packed) {
         if let Some(fee) = line.sold.packing_fee {
             sum = sum.plus(fee.times(wish.quantity)?)?;
         }

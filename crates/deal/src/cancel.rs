@@ -153,8 +153,9 @@ struct Case {
     lines: Vec<OrderLine>,
     fulfilments: Vec<Fulfilment>,
     voucher_unused: Money,
-    /// To be paid at the counter, and not paid yet: nothing can be kept of it or go back.
-    unpaid_cash: bool,
+    /// To be paid at the counter and not paid yet, or accepted and the provider refused to take the
+    /// money: nothing can be kept of it or go back.
+    unpaid: bool,
 }
 
 fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelError> {
@@ -175,13 +176,16 @@ fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelErr
         let unused = treasury::voucher::unused_value(tx, voucher).inner("reading the voucher")?;
         voucher_unused = voucher_unused.plus(unused).map_err(Inner::from)?;
     }
-    let unpaid_cash = order.is_cash() && !pass::collected(tx, &order)?;
-    Ok(Case { order, lines, fulfilments, voucher_unused, unpaid_cash })
+    let asked = order.is_cash() || order.state != OrderState::Placed;
+    let unpaid = asked && !pass::paid(tx, &order)?;
+    Ok(Case { order, lines, fulfilments, voucher_unused, unpaid })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Effect {
     fee: Money,
+    /// The fee's share of what is called off, in parts per million.
+    fee_ppm: i64,
     refund: Money,
     whole: bool,
     /// (line, quantity, what is given back of it)
@@ -194,26 +198,25 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
     let nothing = Money::zero(order.total.currency);
     if order.state == OrderState::Placed {
         if let What::All = what {
-            let paid = order.rule_met_at.is_some() && !case.unpaid_cash;
+            let paid = order.rule_met_at.is_some() && !case.unpaid;
             let refund = if paid { order.total } else { nothing };
-            return Ok(Effect { fee: nothing, refund, whole: true, parts: Vec::new() });
+            return Ok(whole_at(0, nothing, refund));
         }
         return Err(CancelError::WholeOnly { until: "accepted" });
     }
     let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
     match what {
-        What::All if case.unpaid_cash => {
-            Ok(Effect { fee: nothing, refund: nothing, whole: true, parts: Vec::new() })
-        }
-        What::Lines(_) if case.unpaid_cash => {
+        What::All if case.unpaid => Ok(whole_at(0, nothing, nothing)),
+        What::Lines(_) if case.unpaid => {
             Err(CancelError::WholeOnly { until: "paid at the counter" })
         }
         What::All => {
             let open = main.map_or(nothing, |it| it.amount);
-            let fee = fee(order, main, now)?;
+            let ppm = main.map_or(0, |it| fee_ppm(order, it, now));
+            let tip = main.map_or(nothing, |it| it.tip);
+            let fee = open.minus(tip).and_then(|it| it.ppm(ppm)).map_err(Inner::from)?;
             let refund = open.minus(fee).and_then(|it| it.plus(case.voucher_unused));
-            let refund = refund.map_err(Inner::from)?;
-            Ok(Effect { fee, refund, whole: true, parts: Vec::new() })
+            Ok(whole_at(ppm, fee, refund.map_err(Inner::from)?))
         }
         What::Lines(asked) => {
             let main = main.ok_or(CancelError::Ended { state: order.state })?;
@@ -222,17 +225,16 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
     }
 }
 
-/// The fee of the frozen terms: nothing while cancelling is free, else a share of what is open
-/// without the tip.
-fn fee(order: &Order, main: Option<&Fulfilment>, now: Timestamp) -> Result<Money, CancelError> {
-    let nothing = Money::zero(order.total.currency);
-    let Some(main) = main else { return Ok(nothing) };
+fn whole_at(fee_ppm: i64, fee: Money, refund: Money) -> Effect {
+    Effect { fee, fee_ppm, refund, whole: true, parts: Vec::new() }
+}
+
+/// The fee of the frozen terms, in parts per million of what is called off: nothing while cancelling
+/// is free. A full fee is the price of goods and packing; the tip goes back ([`Fee`]).
+fn fee_ppm(order: &Order, main: &Fulfilment, now: Timestamp) -> i64 {
     let packed = main.state == FulfilmentState::Packed;
-    if !is_late(order, packed, main.starts_at, now) {
-        return Ok(nothing);
-    }
-    let open = main.amount.minus(main.tip).map_err(Inner::from)?;
-    Ok(open.ppm(order.terms.late_cancel_fee_ppm).map_err(Inner::from)?)
+    let late = is_late(order, packed, main.starts_at, now);
+    if late { order.terms.late_cancel_fee_ppm } else { 0 }
 }
 
 /// Whether cancelling costs its fee by the frozen terms, once the order is accepted.
@@ -290,12 +292,10 @@ fn lines_effect(
         return effect(case, now, &What::All);
     }
     let back = Money::new(back.minor.clamp(0, main.amount.minor), back.currency);
-    let packed = main.state == FulfilmentState::Packed;
-    let late = is_late(order, packed, main.starts_at, now);
-    let ppm = if late { order.terms.late_cancel_fee_ppm } else { 0 };
-    let fee = back.ppm(ppm).map_err(Inner::from)?;
+    let fee_ppm = fee_ppm(order, main, now);
+    let fee = back.ppm(fee_ppm).map_err(Inner::from)?;
     let refund = back.minus(fee).map_err(Inner::from)?;
-    Ok(Effect { fee, refund, whole: false, parts })
+    Ok(Effect { fee, fee_ppm, refund, whole: false, parts })
 }
 
 /// What `quantity` units of a line hold: their part of the line's net price, split so that all units
@@ -363,23 +363,21 @@ fn carry_out(
     if moved == 0 {
         return Err(tx.again("the order changed meanwhile").into());
     }
-    let nothing = Money::zero(order.total.currency);
-    // What the platform added: of lines that go their own share, with the whole order all of it;
-    // where nothing goes back to the consumer, it is part of what the merchant keeps.
-    let shares = match effect.whole {
-        true => None,
-        false => Some(shares_of(case, effect, fulfilment::held_promotion(tx, order)?)?),
-    };
+    // What the platform added to what goes: with the whole order all of it. The fee's share of it is
+    // the merchant's, the rest goes back to the platform.
+    let left = giveback::addition_left(tx, order)?;
+    let goes = if effect.whole { left } else { shares_of(case, effect, left)? };
     if effect.whole {
         all(tx, now, case, fresh)?
     } else {
         some(tx, now, case, effect)?
     }
-    let keeps_all = effect.whole && effect.refund.minor == 0;
-    let promotion = if keeps_all { fulfilment::held_promotion(tx, order)? } else { nothing };
+    let promotion = goes.ppm(effect.fee_ppm)?;
     let fee = Fee { amount: effect.fee, promotion, part: "late_cancel" };
     giveback::fee(tx, now, order, fee, fresh)?;
+    let shares = if effect.whole { None } else { Some(goes.minus(promotion)?) };
     // The vouchers' part went back with them.
+    let nothing = Money::zero(order.total.currency);
     let vouchers = if effect.whole { case.voucher_unused } else { nothing };
     let rest = effect.refund.minus(vouchers)?;
     let back = Back { amount: rest, promotion: shares, reason: "cancelled" };
@@ -409,8 +407,7 @@ fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Re
 }
 
 /// What the platform added to what goes, if it funds the reduction: all of it that no longer reduces
-/// what stays, so that the merchant has the full price of what she keeps. It goes with money of the
-/// consumer's; where none goes back it waits for the next that does.
+/// what stays, so that the merchant has the full price of what she keeps, and no more.
 fn shares_of(case: &Case, effect: &Effect, held: Money) -> Result<Money, Inner> {
     let nothing = Money::zero(case.order.total.currency);
     if !case.order.platform_funds() {

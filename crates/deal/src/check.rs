@@ -107,7 +107,31 @@ const QUESTIONS: &[Question] = &[
         detail: "is a claim that lives on although the order has ended",
         of: Of::Order,
     },
+    Question {
+        invariant: 2,
+        name: "ended_order_holds_money",
+        // What a refund brought back that did not go through waits for somebody's decision.
+        sql: "select o.id, p.captured_minor + p.funded_minor - p.kept_minor \
+              - p.kept_promotion_minor - p.escrow_refunded_minor - p.promotion_back_minor \
+              from orders o join payment_part p on p.order_id = o.id \
+              where o.ended_at is not null and p.captured_minor + p.funded_minor <> p.kept_minor \
+              + p.kept_promotion_minor + p.escrow_refunded_minor + p.promotion_back_minor \
+              and not exists (select 1 from refund r where r.order_id = o.id \
+              and r.state = 'failed')",
+        detail: "minor units lie in escrow although the order has ended",
+        of: Of::Order,
+    },
 ];
+
+/// Questions about what stands at this moment: `$1` is now.
+const STANDING: &[Question] = &[Question {
+    invariant: 7,
+    name: "share_with_another_merchant",
+    sql: "select o.id, s.organisation from sight s join orders o on o.id = s.thing \
+          where s.until_at > $1 and (s.person <> o.buyer or s.organisation <> o.merchant)",
+    detail: "is who may read somebody's name for an order that is not theirs",
+    of: Of::Order,
+}];
 
 /// Questions about clocks: `$1` is the time before which they should have fired.
 const CLOCKS: &[Question] = &[
@@ -155,12 +179,41 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     for it in CLOCKS {
         found.extend(ask(tx, it, args![late])?);
     }
+    for it in STANDING {
+        found.extend(ask(tx, it, args![now])?);
+    }
+    shares(tx, now, &mut found)?;
     Ok(found)
+}
+
+/// Shares for orders that are in force: of an order's buyer with its merchant, and no longer than the
+/// law's days after its end.
+fn shares(tx: &mut Tx<'_>, now: Timestamp, found: &mut Vec<Violation>) -> Result<()> {
+    let sql = "select distinct o.id, s.until_at, o.ended_at, p.profile from sight s \
+        join orders o on o.id = s.thing left join premises p on p.id = o.premises \
+        where s.until_at > $1 and o.ended_at is not null order by o.id";
+    let rows = tx.all(sql, args![now], |row| {
+        let profile = row.get::<Option<String>>(3)?.unwrap_or_default();
+        Ok((row.get::<OrderId>(0)?, row.get::<Timestamp>(1)?, row.get::<Timestamp>(2)?, profile))
+    })?;
+    for (order, until, ended_at, profile) in rows {
+        let day = base::civil::date_in(ended_at, &base::civil::Zone::UTC);
+        let days = party::law::find(tx, &profile, party::personal::CONTACT_DAYS, day)?;
+        if until > ended_at.plus_s(days.map_or(0, |it| it.value.saturating_mul(86_400))) {
+            found.push(Violation {
+                invariant: 7,
+                name: "share_outlives_its_order",
+                thing: order.to_string(),
+                detail: format!("it ended at {ended_at}; the buyer's name is open until {until}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The texts of the audit, to be prepared on both engines by a test.
 pub fn texts() -> Vec<&'static str> {
-    QUESTIONS.iter().chain(CLOCKS).map(|it| it.sql).collect()
+    QUESTIONS.iter().chain(CLOCKS).chain(STANDING).map(|it| it.sql).collect()
 }
 
 fn ask(tx: &mut Tx<'_>, it: &Question, values: &[base::Val<'_>]) -> Result<Vec<Violation>> {

@@ -6,7 +6,7 @@
 use base::{Currency, Id, Money, Timestamp};
 use party::{Actor, PartyId, PremisesId};
 use store::{Event, Fact, Result, StoreError, Tx, args};
-use supply::capacity::ClaimError;
+use supply::capacity::{ChangeError, ClaimError};
 use treasury::payment::{Capture, Method, Part, Plan};
 
 use crate::basket::{self, BasketError, Prepared};
@@ -24,6 +24,8 @@ use supply::offer::FulfilmentKind;
 pub const HOLD_S: i64 = 15 * 60;
 /// How long she has to pay once she has placed it, in seconds.
 pub const PAY_S: i64 = 15 * 60;
+/// How long the provider has to answer before an unpaid checkout lapses, in seconds from the question.
+pub const ASK_S: i64 = 5 * 60;
 /// The most merchants in one checkout.
 pub const BASKETS_MAX: usize = 20;
 
@@ -391,14 +393,29 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
     if cash || checkout.total.minor == 0 {
         pay::rule_met(tx, now, cmd.id, &mut fresh)?;
     } else {
-        let longer = pay_by > checkout.due_at;
-        for claim in orders.iter().filter_map(|it| it.claim).filter(|_| longer) {
-            supply::capacity::extend(tx, now, claim, pay_by).inner("extending the hold")?;
+        for claim in orders.iter().filter_map(|it| it.claim) {
+            keep_held(tx, now, claim, pay_by)?;
         }
         clock::checkout_at(tx, cmd.id, pay_by)?;
     }
     let orders = orders.iter().map(|it| it.id).collect();
     Ok(Placed { orders, payment: cmd.payment, total: checkout.total, pay_by })
+}
+
+/// Holds a claim until the payment is due and asked about, or as long as the pools allow.
+fn keep_held(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    claim: supply::ClaimId,
+    pay_by: Timestamp,
+) -> Result<(), Inner> {
+    let until = match supply::capacity::extend(tx, now, claim, pay_by.plus_s(ASK_S)) {
+        Ok(()) => return Ok(()),
+        Err(ChangeError::Length { latest, after }) if after >= latest => return Ok(()),
+        Err(ChangeError::Length { latest, .. }) => latest,
+        Err(other) => return Err(other).inner("extending the hold"),
+    };
+    supply::capacity::extend(tx, now, claim, until).inner("extending the hold")
 }
 
 fn pay_of(cmd: &Place) -> Pay {
@@ -426,7 +443,8 @@ fn part(order: &order::Order) -> Part {
 }
 
 /// The checkout's clock: an open or unpaid checkout whose time is over lapses with its orders, and
-/// gives its capacity back.
+/// gives its capacity back. One that is to be paid lapses when the provider, asked about it, knows of
+/// no money, or has not answered for [`ASK_S`] seconds: its message may be lost.
 pub(crate) fn lapse_if_due(tx: &mut Tx<'_>, now: Timestamp, id: CheckoutId) -> Result<(), Inner> {
     let Some(checkout) = by_id(tx, id)? else { return Ok(()) };
     if !matches!(checkout.state, CheckoutState::Open | CheckoutState::Placed) {
@@ -444,6 +462,13 @@ pub(crate) fn lapse_if_due(tx: &mut Tx<'_>, now: Timestamp, id: CheckoutId) -> R
         .collect();
     if orders.is_empty() {
         return Ok(());
+    }
+    if let Some(payment) = checkout.payment
+        && let Some(asked) = treasury::requests::ask(tx, now, payment)?
+        && !asked.answered
+        && now < asked.since.plus_s(ASK_S)
+    {
+        return Ok(clock::checkout_at(tx, id, asked.since.plus_s(ASK_S))?);
     }
     for order in &orders {
         if order::end(tx, now, order, OrderState::Lapsed, "not_paid_in_time")? {

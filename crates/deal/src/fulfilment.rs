@@ -9,6 +9,7 @@ use party::{Actor, MayError, Right, Scope};
 use store::{Event, Fact, Result, Row, StoreError, Tx, args};
 
 use crate::clock;
+use crate::giveback;
 use crate::ids::{FreshIds, FulfilmentId, OrderId};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Funder, Order, OrderState};
@@ -193,16 +194,6 @@ fn part_of_use(it: &Fulfilment, use_no: i64) -> i64 {
     it.line.unwrap_or(0) * 10_000 + use_no
 }
 
-/// What is left of the platform's addition to an order; it goes with what is not a voucher.
-pub(crate) fn held_promotion(tx: &mut Tx<'_>, order: &Order) -> Result<Money> {
-    let nothing = Money::zero(order.total.currency);
-    if !order.platform_funds() {
-        return Ok(nothing);
-    }
-    let part = treasury::payment::part_of(tx, order.id.raw())?;
-    Ok(part.map_or(nothing, |it| it.held_promotion()))
-}
-
 struct Released {
     amount: Money,
     part_no: i64,
@@ -219,29 +210,25 @@ fn release(
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let nothing = Money::zero(order.total.currency);
-    let promotion = if it.voucher.is_none() { held_promotion(tx, order)? } else { nothing };
+    let addition = it.voucher.is_none();
+    let promotion = if addition { giveback::addition_left(tx, order)? } else { nothing };
     let gross = earned.amount.plus(promotion)?;
     if gross.minor == 0 {
         return Ok(());
     }
-    treasury::settle::kept(
-        tx,
-        now,
-        treasury::settle::Kept {
-            posting: fresh.take()?,
-            order: order.id.raw(),
-            merchant: order.merchant,
-            gross,
-            commission_ppm: order.commission_ppm,
-            commission_rule_version: order.commission_version,
-            tip: if it.voucher.is_none() { it.tip } else { nothing },
-            promotion: (promotion.minor > 0)
-                .then_some((treasury::settle::Funder::Platform, promotion)),
-            part: if it.voucher.is_some() { "voucher" } else { "order" },
-            part_no: earned.part_no,
-        },
-    )
-    .inner("settling what was kept")?;
+    let kept = treasury::settle::Kept {
+        posting: fresh.take()?,
+        order: order.id.raw(),
+        merchant: order.merchant,
+        gross,
+        commission_ppm: order.commission_ppm,
+        commission_rule_version: order.commission_version,
+        tip: if it.voucher.is_none() { it.tip } else { nothing },
+        promotion: (promotion.minor > 0).then_some((treasury::settle::Funder::Platform, promotion)),
+        part: if it.voucher.is_some() { "voucher" } else { "order" },
+        part_no: earned.part_no,
+    };
+    giveback::settle(tx, now, order, kept, treasury::settle::LineKind::Kept)?;
     tx.later(
         "update fulfilment set amount_minor = amount_minor - $2, \
          tip_minor = case when $3 then 0 else tip_minor end where id = $1",
@@ -288,6 +275,7 @@ pub(crate) fn complete_if_done(
     )?;
     if done == 1 {
         tx.sleep(clock::ORDER, order.id.raw())?;
+        crate::personal::close(tx, now, order)?;
         emit(tx, now, order, "order.completed", Actor::Platform, &[])?;
         return Ok(());
     }

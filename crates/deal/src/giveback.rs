@@ -3,13 +3,13 @@
 use base::{Id, Money, Timestamp};
 use store::Tx;
 use supply::capacity::ChangeError;
-use treasury::payment::{self, GiveBack, PaymentState};
-use treasury::settle::{self, Funder, Kept};
+use treasury::payment::{self, AdditionBack, GiveBack, PaymentState};
+use treasury::settle::{self, Funder, Kept, LineKind};
 use treasury::voucher::{RefundUnused, RefundUnusedError};
 
 use crate::ids::FreshIds;
 use crate::inner::{Inner, OrInner as _};
-use crate::order::Order;
+use crate::order::{Order, Pay};
 
 /// Releases the order's claim, if it still lives.
 pub(crate) fn capacity(tx: &mut Tx<'_>, now: Timestamp, order: &Order) -> Result<(), Inner> {
@@ -39,7 +39,8 @@ impl Back {
 }
 
 /// Gives money of the order back: voids what was only authorised, refunds what was captured, does
-/// nothing where nothing was paid.
+/// nothing where nothing was paid. Where nothing goes back to the consumer, what the platform added
+/// goes back all the same.
 pub(crate) fn money(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -47,28 +48,29 @@ pub(crate) fn money(
     it: Back,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
-    let Some(payment) = payment::by_order(tx, order.id.raw())? else { return Ok(()) };
+    let number = order.id.raw();
+    let Some(payment) = payment::by_order(tx, number)? else { return Ok(()) };
     let unpaid = matches!(
         payment.state,
         PaymentState::Planned | PaymentState::Pending | PaymentState::Failed | PaymentState::Voided
     );
-    if unpaid {
+    // An order that costs nothing has its addition, whatever became of the others' money.
+    if unpaid && it.amount.minor > 0 {
         if order.is_cash() && payment.state == PaymentState::Planned {
             payment::abandon(tx, now, payment.id).inner("giving the cash payment up")?;
         }
         return Ok(());
     }
-    if it.amount.minor == 0 {
-        return Ok(());
-    }
-    let nothing = Money::zero(it.amount.currency);
-    let held = payment.part(order.id.raw()).map_or(nothing, |part| part.held_promotion());
+    let left = addition_left(tx, order)?;
     let promotion =
-        it.promotion.map_or(held, |it| Money::new(it.minor.min(held.minor), it.currency));
+        it.promotion.map_or(left, |it| Money::new(it.minor.min(left.minor), it.currency));
+    if it.amount.minor == 0 {
+        return addition(tx, now, (payment.id, number), promotion, it.reason, fresh);
+    }
     let back = GiveBack {
         refund: fresh.take()?,
         payment: payment.id,
-        order: order.id.raw(),
+        order: number,
         amount: it.amount,
         promotion: Some(promotion),
         reason: it.reason,
@@ -78,8 +80,33 @@ pub(crate) fn money(
     payment::give_back(tx, now, back).map(drop).inner("giving money back")
 }
 
-/// What the terms frozen in the order give the merchant although it was not kept. `promotion` is
-/// the platform's addition that goes with it.
+/// Gives the platform back what it added, where nothing goes back to the consumer.
+fn addition(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (payment, order): (treasury::PaymentId, i64),
+    amount: Money,
+    reason: &'static str,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    if amount.minor == 0 {
+        return Ok(());
+    }
+    let back = AdditionBack { payment, order, amount, reason, posting: fresh.take()? };
+    payment::return_addition(tx, now, back).inner("giving the platform's addition back")
+}
+
+/// What is left of the platform's addition to an order; it goes with what is not a voucher.
+pub(crate) fn addition_left(tx: &mut Tx<'_>, order: &Order) -> store::Result<Money> {
+    let nothing = Money::zero(order.total.currency);
+    if !order.platform_funds() {
+        return Ok(nothing);
+    }
+    Ok(payment::addition_left(tx, order.id.raw())?.unwrap_or(nothing))
+}
+
+/// What the terms frozen in the order give the merchant although it was not kept. While the capture
+/// is under way it is settled with its booking.
 pub(crate) fn fee(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -104,10 +131,29 @@ pub(crate) fn fee(
         part: fee.part,
         part_no: order.version,
     };
-    settle::keep_fee(tx, now, kept).map(drop).inner("keeping the fee")
+    settle(tx, now, order, kept, LineKind::Fee)
 }
 
-/// A fee of the frozen terms.
+/// Passes on what was earned: at once, or with the booking of the capture that is under way.
+pub(crate) fn settle(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    kept: Kept,
+    kind: LineKind,
+) -> Result<(), Inner> {
+    let done = match (order.pay, kind) {
+        (Some(Pay::OnAccept), _) => settle::when_taken(tx, now, kept, kind).map(drop),
+        (_, LineKind::Fee) => settle::keep_fee(tx, now, kept).map(drop),
+        _ => settle::kept(tx, now, kept).map(drop),
+    };
+    done.inner("settling what was earned")
+}
+
+/// A fee of the frozen terms: a share, in parts per million, of the price of what was not kept. The
+/// price is goods and packing, as the merchant sells them: what the consumer pays of it and what the
+/// platform adds bear the same share each. The tip is no part of it: nobody was served, so it goes
+/// back to the consumer, with a full fee too.
 pub(crate) struct Fee {
     /// Of the consumer's money.
     pub(crate) amount: Money,

@@ -9,6 +9,7 @@
 //! reaches an end; an ended order holds no capacity; what was frozen at sale is never derived again.
 
 mod accept;
+mod accept_by;
 mod basket;
 pub mod cancel;
 mod check;
@@ -23,6 +24,7 @@ mod no_show;
 pub mod order;
 pub mod pass;
 pub mod pay;
+pub mod personal;
 pub mod quote;
 pub mod refund;
 pub mod review;

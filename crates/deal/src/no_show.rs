@@ -1,4 +1,7 @@
 //! She did not come: the terms frozen in the order say what that costs.
+//!
+//! A full fee is the price of goods and packing, the platform's addition included; the tip goes back
+//! to her, since nobody was served ([`Fee`]).
 
 use base::{Id, Money, Timestamp};
 use party::Actor;
@@ -47,14 +50,11 @@ fn end(
             giveback::voucher(tx, now, voucher, "expired", fresh)?;
         }
         None => {
-            // Cash that was never paid can't be kept.
-            if !order.is_cash() || pass::collected(tx, order)? {
-                amount = it.amount.minus(it.tip)?.ppm(order.terms.no_show_fee_ppm)?;
-            }
+            // Money that was never there can't be kept: cash, or a capture that was refused.
+            let ppm = if pass::paid(tx, order)? { order.terms.no_show_fee_ppm } else { 0 };
+            amount = it.amount.minus(it.tip)?.ppm(ppm)?;
             giveback::capacity(tx, now, order)?;
-            let all = amount == it.amount;
-            let nothing = Money::zero(amount.currency);
-            let promotion = if all { fulfilment::held_promotion(tx, order)? } else { nothing };
+            let promotion = giveback::addition_left(tx, order)?.ppm(ppm)?;
             let fee = Fee { amount, promotion, part: "no_show" };
             giveback::fee(tx, now, order, fee, fresh)?;
             let rest = Back::all(it.amount.minus(amount)?, "no_show");

@@ -347,5 +347,9 @@ pub(crate) fn end(
          where id = $1 and state = $2",
         args![order.id, order.state, to, now, reason],
     )?;
+    // Before the payment rule was met the merchant saw nothing of her.
+    if moved == 1 && order.rule_met_at.is_some() {
+        crate::personal::close(tx, now, order)?;
+    }
     Ok(moved == 1)
 }

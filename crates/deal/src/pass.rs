@@ -14,7 +14,7 @@ use store::{Event, Fact, Result, StoreError, Tx, args};
 use crate::fulfilment::{self, Fulfilment};
 use crate::ids::{FreshIds, FulfilmentId, OrderId, PassId, RedemptionId};
 use crate::inner::Inner;
-use crate::order::{self, Order};
+use crate::order::{self, Order, Pay};
 
 base::plain_enum! {
     /// Where a pass stands.
@@ -209,7 +209,7 @@ pub enum Refusal {
         /// Until when it was.
         until: Timestamp,
     },
-    /// To be paid at the counter first.
+    /// To be paid at the counter first, or the provider did not take what it had guaranteed.
     #[error("unpaid: {due}")]
     Unpaid {
         /// What is due.
@@ -311,7 +311,7 @@ fn check(it: &Standing, now: Timestamp, premises: PremisesId) -> Result<(), Refu
     if state == PassState::Expired {
         return Err(Refusal::Expired { until: valid_until });
     }
-    if it.order.is_cash() && it.fulfilment.voucher.is_none() && !it.cash_collected {
+    if !it.paid {
         return Err(Refusal::Unpaid { due: it.order.total });
     }
     Ok(())
@@ -324,7 +324,7 @@ struct Standing {
     fulfilment: Fulfilment,
     same_scan: Option<Redemption>,
     last: Option<(Timestamp, PremisesId)>,
-    cash_collected: bool,
+    paid: bool,
 }
 
 fn standing(tx: &mut Tx<'_>, cmd: &Redeem) -> Result<Option<Standing>> {
@@ -336,14 +336,18 @@ fn standing(tx: &mut Tx<'_>, cmd: &Redeem) -> Result<Option<Standing>> {
         PassState::Claimed => last_of(tx, cmd.pass)?.map(|it| (it.redeemed_at, it.premises)),
         _ => None,
     };
-    let cash_collected = order.is_cash() && collected(tx, &order)?;
-    Ok(Some(Standing { pass, order, fulfilment, same_scan, last, cash_collected }))
+    let paid = paid(tx, &order)?;
+    Ok(Some(Standing { pass, order, fulfilment, same_scan, last, paid }))
 }
 
-/// Whether the till has taken the cash.
-pub(crate) fn collected(tx: &mut Tx<'_>, order: &Order) -> Result<bool> {
+/// Whether an accepted order's money is there or on its way: not cash that no till has taken, nor a
+/// capture that the provider refused. What is paid before it is accepted always is.
+pub(crate) fn paid(tx: &mut Tx<'_>, order: &Order) -> Result<bool> {
+    if order.pay == Some(Pay::Now) {
+        return Ok(true);
+    }
     let part = treasury::payment::part_of(tx, order.id.raw())?;
-    Ok(part.is_some_and(|it| it.captured == it.amount))
+    Ok(part.is_some_and(|it| it.is_secured()))
 }
 
 /// Counts the use and lets everything follow that keeping a promise brings.
@@ -551,6 +555,33 @@ pub(crate) fn close(tx: &mut Tx<'_>, fulfilment: FulfilmentId, to: PassState) ->
 #[cfg(feature = "testing")]
 pub mod testing {
     use super::*;
+
+    /// The first half of a [`redeem`] that was cut in two: the scan is accepted and nothing follows
+    /// from it yet. For the twin of the kills, which must find what is half-done.
+    pub fn redeem_first_half(
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        cmd: Redeem,
+    ) -> Result<Redemption, RedeemError> {
+        let it = standing(tx, &cmd)?.ok_or(Refusal::Unknown)?;
+        check(&it, now, cmd.premises)?;
+        let use_no = it.pass.used + 1;
+        if !insert(tx, now, &cmd, use_no, false)? {
+            return second_look(tx, &cmd, use_no);
+        }
+        let Redeem { id, pass, premises, till, scan, .. } = cmd;
+        Ok(Redemption { id, pass, use_no, premises, till, scan, redeemed_at: now })
+    }
+
+    /// The second half: all that follows from it. Both halves leave what [`redeem`] leaves.
+    pub fn redeem_second_half(
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        cmd: Redeem,
+    ) -> Result<(), RedeemError> {
+        let it = standing(tx, &cmd)?.ok_or(Refusal::Unknown)?;
+        Ok(take(tx, now, it, &cmd)?)
+    }
 
     /// [`redeem`] without its guard: the use number is not bound to the pass's count, so that two
     /// tills can each take "the" use. The twin of the race test; it must oversell.

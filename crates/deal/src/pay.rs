@@ -6,9 +6,11 @@
 use base::{Id, Timestamp};
 use party::Actor;
 use store::{Fact, Result, StoreError, Tx, args};
-use treasury::payment::{Milestone, ProviderEvent, RecordError, Recorded};
+use treasury::payment::{Milestone, PaymentState, ProviderEvent, RecordError, Recorded};
+use treasury::requests::{Answered, AnsweredError};
 
 use crate::accept;
+use crate::accept_by;
 use crate::clock;
 use crate::fulfilment::emit;
 use crate::giveback::{self, Back};
@@ -16,8 +18,7 @@ use crate::ids::{CheckoutId, FreshIds};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderState};
 
-/// How long a merchant has to accept, in seconds, once the payment rule is met.
-pub const ACCEPT_S: i64 = 10 * 60;
+pub use crate::accept_by::ACCEPT_S;
 
 /// A provider's event, verified on its raw bytes by the edge.
 #[derive(Clone, Debug)]
@@ -55,6 +56,34 @@ pub fn on_event(tx: &mut Tx<'_>, now: Timestamp, cmd: OnEvent) -> Result<Recorde
         rule_met(tx, now, checkout, &mut fresh)?;
     }
     Ok(recorded)
+}
+
+/// What a request to a provider brought, told by the edge.
+#[derive(Clone, Debug)]
+pub struct OnAnswer {
+    /// The request's key.
+    pub key: String,
+    /// How it ended.
+    pub answered: Answered,
+    /// The number of the posting that it may cause.
+    pub posting: treasury::PostingId,
+}
+
+/// Takes in how a request to a provider ended. When it was asked about a payment before its checkout
+/// lapses, and told of no money, the checkout's clock is wound up to fire at once.
+pub fn on_answer(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: OnAnswer,
+) -> Result<Option<Milestone>, AnsweredError> {
+    let newly = treasury::requests::answered(tx, now, &cmd.key, cmd.answered.clone(), cmd.posting)?;
+    if let Some(Milestone::Asked(payment)) = newly
+        && let Some(payment) = treasury::payment::by_id(tx, payment)?
+        && !matches!(payment.state, PaymentState::Authorised | PaymentState::Captured)
+    {
+        clock::checkout_at(tx, CheckoutId::from_raw(payment.checkout), now)?;
+    }
+    Ok(newly)
 }
 
 /// The payment rule of a checkout is met: each of its orders goes on, or gives its money back.
@@ -170,14 +199,18 @@ fn too_late(
     Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }
 
-/// The payment rule is met at `now`: the merchant has [`ACCEPT_S`] seconds, or the house accepts.
+/// The payment rule is met at `now`: the merchant has her time to answer
+/// ([`accept_by`](crate::accept_by)), or the house accepts.
 pub(crate) fn start_accepting(
     tx: &mut Tx<'_>,
     now: Timestamp,
     order: &Order,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
-    let by = now.plus_s(ACCEPT_S);
+    let by = match order.auto_accept {
+        true => now.plus_s(ACCEPT_S),
+        false => accept_by::of(tx, now, order)?,
+    };
     tx.later(
         "update orders set state = 'placed', ended_at = null, reason = null, rule_met_at = $2, \
          accept_by = $3, version = version + 1 where id = $1 and state in ('placed', 'lapsed')",
@@ -185,6 +218,7 @@ pub(crate) fn start_accepting(
     )?;
     let total = [("total", Fact::Money(order.total))];
     emit(tx, now, order, "order.payment_rule_met", Actor::Platform, &total)?;
+    crate::personal::open(tx, now, order)?;
     if order.auto_accept {
         let order = Order { state: OrderState::Placed, rule_met_at: Some(now), ..order.clone() };
         accept::accept_inner(tx, now, &order, Actor::Platform, fresh)?;

@@ -166,6 +166,13 @@ pub fn by_id(tx: &mut Tx<'_>, id: ReviewId) -> Result<Option<Review>> {
     tx.opt(&format!("{COLUMNS} where id = $1"), args![id], read)
 }
 
+/// What a person wrote, oldest first.
+pub fn of_author(tx: &mut Tx<'_>, author: PartyId) -> Result<Vec<Review>> {
+    let sql =
+        format!("{COLUMNS} where orders in (select id from orders where buyer = $1) order by id");
+    tx.all(&sql, args![author], read)
+}
+
 /// The newest reviews of a place, at most `limit`.
 pub fn of_premises(tx: &mut Tx<'_>, premises: PremisesId, limit: i64) -> Result<Vec<Review>> {
     let sql = format!("{COLUMNS} where premises = $1 order by id desc limit $2");

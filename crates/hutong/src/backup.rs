@@ -17,12 +17,12 @@ const PASSPHRASE_MIN: usize = 12;
 /// Options of `backup`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Backup {
-    /// The file to write; with --keys the folder of the sealed copies.
+    /// The file to write; with --key-store the file of the sealed copy.
     path: PathBuf,
     /// Copy the key store, sealed with the passphrase in HUTONG_PASSPHRASE; copies older than 30
     /// days in the same folder are destroyed.
     #[arg(long)]
-    key_store: bool,
+    pub(crate) key_store: bool,
 }
 
 /// Options of `restore`.
@@ -32,7 +32,7 @@ pub(crate) struct Restore {
     path: PathBuf,
     /// It is a copy of the key store.
     #[arg(long)]
-    key_store: bool,
+    pub(crate) key_store: bool,
     /// Only say whether the copy is whole.
     #[arg(long)]
     verify: bool,
@@ -80,6 +80,8 @@ pub(crate) fn restore(target: &Target, it: &Restore) -> Result<Report, Refused> 
     }
     let done = store::backup::restore(&it.path, target, house::MIGRATIONS)
         .map_err(|error| named(&it.path, error))?;
+    // A copy from an older release gets this one's tables and figures.
+    house::bring_up_to_date(target)?.0.close();
     Ok(copied(&it.path, &done, "was restored:"))
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::{Clock, Db, Target};
 
 use crate::say::{Refused, Report};
-use crate::{audit, backup, demo, export, gateway, house, import};
+use crate::{audit, backup, bench, demo, export, gateway, house, import, law, person};
 
 /// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
 /// settled and judged.
@@ -32,7 +32,7 @@ pub(crate) struct Line {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Make the database, or bring its tables up to date.
+    /// Make the database, or bring its tables and the law's figures up to date.
     Migrate,
     /// Load the demo lane, or simulate a trading day on it.
     Demo(demo::Options),
@@ -48,8 +48,29 @@ enum Command {
     /// Write places, offers or orders to a file.
     #[command(subcommand)]
     Export(export::Export),
+    /// Read the figures that laws and cities set, or load an operator's own.
+    #[command(subcommand)]
+    Law(law::Law),
+    /// Register, find, export and erase a person: what the law gives her.
+    #[command(subcommand)]
+    Person(person::Person),
+    /// Measure how fast this machine keeps promises.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Serve the sandbox payment gateway: a double that moves no real money.
     SandboxGateway(Gateway),
+}
+
+impl Command {
+    /// Whether it seals, opens or copies anything.
+    fn needs_keys(&self) -> bool {
+        match self {
+            Self::Demo(_) | Self::Person(_) => true,
+            Self::Backup(it) => it.key_store,
+            Self::Restore(it) => it.key_store,
+            _ => false,
+        }
+    }
 }
 
 /// Options of the sandbox gateway.
@@ -84,43 +105,76 @@ impl Line {
         self.database.is_some() || self.data.is_some()
     }
 
-    fn open(&self) -> Result<Db, Refused> {
-        Ok(house::open(&self.target()?)?)
+    /// That the key store of a server is named: it is a second database.
+    fn keys_are_named(&self) -> Result<(), Refused> {
+        let Target::Postgres { keys_url, .. } = self.target()? else { return Ok(()) };
+        let is_server = |it: &str| matches!(Target::parse(it), Ok(Target::Postgres { .. }));
+        if keys_url.is_some_and(|it| is_server(&it)) {
+            return Ok(());
+        }
+        Err(Refused::new(
+            "--keys: name the database of the key store, postgres://USER@HOST/NAME, which is \
+             another one than --database",
+        ))
     }
 
     /// Opens a database that is there: a slip in its name makes no new one.
     pub(crate) fn open_existing(&self) -> Result<Db, Refused> {
         let target = self.target()?;
-        if let Target::Sqlite { data } = &target {
-            let file = data.join("hutong.db");
-            if !file.is_file() {
-                return Err(Refused::new(format!(
-                    "there is no database {}: name another with --data or --database, or make this \
-                     one with `hutong migrate`",
-                    file.display()
-                )));
-            }
+        if !Db::is_there(&target)? {
+            let name = match &target {
+                Target::Sqlite { data } => data.join("hutong.db").display().to_string(),
+                Target::Postgres { .. } => "with tables at --database".to_owned(),
+            };
+            return Err(Refused::new(format!(
+                "there is no database {name}: name another with --data or --database, or make this \
+                 one with `hutong migrate`"
+            )));
         }
-        Ok(house::open(&target)?)
+        house::open(&target)
     }
 }
 
 /// Runs the command of a line.
 pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
+    if line.command.needs_keys() {
+        line.keys_are_named()?;
+    }
     match &line.command {
-        Command::Migrate => {
-            let db = line.open()?;
-            let engine = format!("{:?}", db.engine()).to_lowercase();
-            db.close();
-            let json = serde_json::json!({ "migrated": true, "engine": engine });
-            Ok(Report::good(json, format!("The tables are up to date ({engine}).")))
-        }
+        Command::Migrate => migrate(&line.target()?),
         Command::Demo(options) => demo::run(line, options),
         Command::Check => audit::run(&line.open_existing()?, Clock::system().now()),
         Command::Backup(it) => backup::back_up(&line.open_existing()?, it),
         Command::Restore(it) => backup::restore(&line.target()?, it),
         Command::Import(it) => import::run(line, it),
         Command::Export(it) => export::run(line, it),
+        Command::Law(it) => law::run(line, it),
+        Command::Person(it) => person::run(line, it),
+        Command::Bench(it) => bench::run(line, it),
         Command::SandboxGateway(options) => gateway::serve(options),
     }
+}
+
+fn migrate(target: &Target) -> Result<Report, Refused> {
+    let (db, shipped) = house::bring_up_to_date(target)?;
+    let engine = format!("{:?}", db.engine()).to_lowercase();
+    db.close();
+    let left_out: Vec<_> = shipped
+        .left_out
+        .iter()
+        .map(|it| format!("{} {} from {}", it.profile, it.key, it.valid_from))
+        .collect();
+    let json = serde_json::json!({
+        "migrated": true, "engine": engine,
+        "law": { "added": shipped.added, "changed": shipped.changed, "left_out": left_out },
+    });
+    let mut text = format!("The tables are up to date ({engine}).");
+    if shipped.added + shipped.changed > 0 {
+        let (added, changed) = (shipped.added, shipped.changed);
+        text = format!("{text} {added} figures of the law are new, {changed} changed.");
+    }
+    for it in &left_out {
+        text = format!("{text}\n  an operator's figure stands in the place of {it}");
+    }
+    Ok(Report::good(json, text))
 }

@@ -2,10 +2,9 @@
 
 use base::Timestamp;
 use connect::sender::Told;
-use deal::pay::{EventError, OnEvent};
+use deal::pay::{EventError, OnAnswer, OnEvent};
 use store::Db;
 use treasury::payment::ProviderEvent;
-use treasury::requests::AnsweredError;
 
 /// Ids that an event may need: ten an order.
 const FRESH: usize = 64;
@@ -21,10 +20,11 @@ pub(crate) fn event(db: &Db, now: Timestamp, event: ProviderEvent) -> Result<boo
 pub(crate) fn told(db: &Db, now: Timestamp, told: Told) -> Result<(), String> {
     match told {
         Told::Event(it) => event(db, now, it).map(drop).map_err(|error| error.to_string()),
-        Told::Answer { key, answered, posting } => db
-            .write_job(move |tx| -> Result<(), AnsweredError> {
-                treasury::requests::answered(tx, now, &key, answered.clone(), posting).map(drop)
-            })
-            .map_err(|error| error.to_string()),
+        Told::Answer { key, answered, posting } => {
+            let cmd = OnAnswer { key, answered, posting };
+            db.write_job(move |tx| deal::pay::on_answer(tx, now, cmd.clone()))
+                .map(drop)
+                .map_err(|error| error.to_string())
+        }
     }
 }

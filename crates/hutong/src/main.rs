@@ -3,6 +3,7 @@
 
 mod audit;
 mod backup;
+mod bench;
 mod cli;
 mod demo;
 mod ear;
@@ -10,7 +11,10 @@ mod export;
 mod gateway;
 mod house;
 mod import;
+mod law;
+mod person;
 mod say;
+mod which;
 
 use std::process::ExitCode;
 

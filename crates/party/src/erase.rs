@@ -20,6 +20,8 @@ use crate::{PartyId, tell};
 
 /// The key of the years for which transactions are kept, in the law table.
 pub const RETENTION_YEARS: &str = "retention.transaction_years";
+/// The key of the years for which the identity of who ran a business is kept after her exit.
+pub const IDENTITY_YEARS: &str = "retention.identity_years";
 
 /// Erases a person.
 #[derive(Clone, Debug)]
@@ -77,16 +79,43 @@ pub enum EraseError {
 }
 
 /// When the hold of the law on a transaction's data ends, in a profile that has one.
-///
-/// Years are counted as 366 days: the law sets the least, so that no day may be missing.
 pub fn hold_until(
     tx: &mut Tx<'_>,
     profile: &str,
     last_transaction: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let day = base::civil::date_in(last_transaction, &base::civil::Zone::UTC);
-    let years = law::find(tx, profile, RETENTION_YEARS, day)?;
-    Ok(years.map(|it| last_transaction.plus_s(it.value.saturating_mul(366 * 86_400))))
+    years_after(tx, profile, RETENTION_YEARS, last_transaction)
+}
+
+/// When the hold of the law on the identity of somebody who owns or owned a business ends, counted
+/// from her exit: the last of all, `None` when she never did or no profile has a hold. Who still
+/// owns one leaves at `now`.
+pub fn identity_hold(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    person: PartyId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "select o.profile, max(coalesce(m.until_at, $2)) from member m
+        join organisation o on o.party = m.organisation
+        where m.person = $1 and m.role = 'owner' group by o.profile order by o.profile";
+    let read = |row: &Row<'_>| Ok((row.get::<String>(0)?, row.get::<Timestamp>(1)?));
+    let mut last = None;
+    for (profile, left_at) in tx.all(sql, args![person, now], read)? {
+        last = last.max(years_after(tx, &profile, IDENTITY_YEARS, left_at)?);
+    }
+    Ok(last)
+}
+
+/// Years are counted as 366 days: the law sets the least, so that no day may be missing.
+fn years_after(
+    tx: &mut Tx<'_>,
+    profile: &str,
+    key: &str,
+    from: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let day = base::civil::date_in(from, &base::civil::Zone::UTC);
+    let years = law::find(tx, profile, key, day)?;
+    Ok(years.map(|it| from.plus_s(it.value.saturating_mul(366 * 86_400))))
 }
 
 /// Erases a person: the first step. See the module's text for the second.
@@ -163,6 +192,34 @@ pub fn done(tx: &mut Tx<'_>, now: Timestamp, key: DueKey) -> Result<(), StoreErr
     Ok(())
 }
 
+/// An erasure that was asked for, one row a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Which key.
+    pub class: KeyClass,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When the key goes.
+    pub due_at: Timestamp,
+    /// When it went.
+    pub done_at: Option<Timestamp>,
+}
+
+/// The erasure of a person by key, empty when none was asked for; for herself or an operator.
+pub fn asked_of(tx: &mut Tx<'_>, actor: Actor, person: PartyId) -> Result<Vec<Asked>, MayError> {
+    herself_or_operator(tx, actor, person)?;
+    let sql =
+        "select class, asked_at, due_at, done_at from erasure where person = $1 order by class";
+    Ok(tx.all(sql, args![person], |row: &Row<'_>| {
+        Ok(Asked {
+            class: row.get(0)?,
+            asked_at: row.get(1)?,
+            due_at: row.get(2)?,
+            done_at: row.get(3)?,
+        })
+    })?)
+}
+
 /// All that floor 2's ground keeps about a person. Fields come sealed; the edge opens them.
 #[derive(Clone, Debug)]
 pub struct Export {
@@ -189,6 +246,14 @@ pub fn export_person(
     actor: Actor,
     person: PartyId,
 ) -> Result<Export, EraseError> {
+    let kept = kept_of(tx, actor, person)?;
+    tell(tx, now, "person.exported", person.raw(), actor, &[])?;
+    Ok(kept)
+}
+
+/// What is kept about a person, sealed as it is; for herself or an operator. Whoever opens a field
+/// reads it by [`personal::read_personal`], which records the look.
+pub fn kept_of(tx: &mut Tx<'_>, actor: Actor, person: PartyId) -> Result<Export, EraseError> {
     herself_or_operator(tx, actor, person)?;
     let sql = "select created_at, state from party where id = $1 and kind = 'person'";
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -200,6 +265,5 @@ pub fn export_person(
     let roles = member::roles_of(tx, person)?;
     let consents = consent::of_person(tx, person)?;
     let looks = personal::looks(tx, person, i64::MAX)?;
-    tell(tx, now, "person.exported", person.raw(), actor, &[])?;
     Ok(Export { person, registered_at, state, fields, roles, consents, looks })
 }

@@ -1,8 +1,12 @@
 //! The law's figures: dated, by profile, with their source.
 //!
 //! Invariants: on any day a key of a profile has at most one value; no figure that a law or a city
-//! sets stands in code. A profile says what is lawful where: `cn` is mainland China, `none` has no
-//! rule but the house's own.
+//! sets stands in code; what an operator loaded is changed by her alone. A profile says what is lawful
+//! where: `cn` is mainland China, `none` has no rule but the house's own.
+
+mod ship;
+
+pub use ship::{Shipped, Standing, is_empty, ship, standing};
 
 use base::Timestamp;
 use base::civil::CivilDate;
@@ -170,8 +174,9 @@ fn day(field: &'static str, text: &str) -> Result<CivilDate, Invalid> {
     text.parse().map_err(|_| Invalid { field, needed: "a day such as 2026-01-31 is needed" })
 }
 
-/// Loads a CSV of figures: all of it, or nothing. Loading it again changes nothing. A figure that
-/// ends is loaded with its last day beside its successor.
+/// Loads an operator's CSV of figures: all of it, or nothing. Loading it again changes nothing. A
+/// figure that ends is loaded with its last day beside its successor. What is loaded here is the
+/// operator's from now on: no release changes it.
 pub fn load(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -217,7 +222,8 @@ fn upsert(tx: &mut Tx<'_>, it: &LawValue) -> Result<(), StoreError> {
     let sql = "insert into law (profile, key, value, unit, valid_from, valid_until, source)
         values ($1, $2, $3, $4, $5, $6, $7)
         on conflict (profile, key, valid_from) do update set value = excluded.value,
-            unit = excluded.unit, valid_until = excluded.valid_until, source = excluded.source";
+            unit = excluded.unit, valid_until = excluded.valid_until, source = excluded.source,
+            shipped = false";
     let args =
         args![it.profile, it.key, it.value, it.unit, it.valid_from, it.valid_until, it.source];
     tx.later(sql, args)

@@ -45,7 +45,7 @@ base::ids! {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[store::Migration] = store::migrations!("party"; "0001_party.sql");
+pub const MIGRATIONS: &[store::Migration] = store::migrations!("party"; "0001_party.sql", "0002_shipped_law.sql", "0003_premises_media.sql");
 
 /// Writes the event of a change: ids and code words only.
 fn tell(

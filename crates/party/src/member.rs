@@ -246,6 +246,17 @@ pub fn roles_of(tx: &mut Tx<'_>, person: PartyId) -> Result<Vec<Member>, StoreEr
     tx.all(sql, args![person], read)
 }
 
+/// The roles on the platform that a person has now, with the area of each, by id; `None` where it is a
+/// subtree of organisations.
+pub fn platform_roles_of(
+    tx: &mut Tx<'_>,
+    person: PartyId,
+) -> Result<Vec<(Role, Option<String>, Timestamp)>, StoreError> {
+    let sql = "select role, area, from_at from platform_role
+        where person = $1 and until_at is null order by id";
+    tx.all(sql, args![person], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}
+
 fn read(row: &Row<'_>) -> Result<Member, StoreError> {
     Ok(Member {
         id: row.get(0)?,

@@ -10,7 +10,10 @@ use store::{Row, StoreError, Tx, args};
 use crate::invalid::{Invalid, need, word};
 use crate::person::{Field, herself_or_operator};
 use crate::rights::{Actor, Forbidden, MayError, Right, Scope, may, may_platform};
-use crate::{LookId, PartyId, tell};
+use crate::{LookId, PartyId, PremisesId, tell};
+
+/// The key of the days for which a shop may still reach the buyer of an order that is over.
+pub const CONTACT_DAYS: &str = "order.contact_days";
 
 /// Reads one sealed field of a person.
 #[derive(Clone, Debug)]
@@ -198,6 +201,61 @@ pub fn share(
 pub fn end_share(tx: &mut Tx<'_>, thing: i64, until: Timestamp) -> Result<(), StoreError> {
     let sql = "update sight set until_at = $2 where thing = $1 and until_at > $2";
     tx.later(sql, args![thing, until])
+}
+
+/// Ends what was shared for a thing when its time at a place is over: the law's figure
+/// [`CONTACT_DAYS`] of the premises' profile says how many days after `now`; without a figure, at
+/// once. What ends sooner stays as it is.
+pub fn end_share_by_law(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    thing: i64,
+    premises: PremisesId,
+) -> Result<(), StoreError> {
+    let day = base::civil::date_in(now, &base::civil::Zone::UTC);
+    let end = "$2 + 86400000000 * coalesce((select l.value from law l
+        join premises p on p.profile = l.profile where p.id = $3 and l.key = $4
+            and l.valid_from <= $5 and (l.valid_until is null or l.valid_until >= $5)), 0)";
+    let sql = format!("update sight set until_at = {end} where thing = $1 and until_at > {end}");
+    tx.later(&sql, args![thing, now, premises, CONTACT_DAYS, day])
+}
+
+/// What is open of a person to an organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Whose field.
+    pub person: PartyId,
+    /// To whom.
+    pub organisation: PartyId,
+    /// For what, such as an order's number.
+    pub thing: i64,
+    /// Which field.
+    pub field: Field,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// What of a person is open to others at `now`, for herself or an operator.
+pub fn shared_of(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    person: PartyId,
+) -> Result<Vec<Sight>, MayError> {
+    herself_or_operator(tx, actor, person)?;
+    let sql = "select person, organisation, thing, field, until_at from sight
+        where person = $1 and until_at > $2 order by thing, organisation, field";
+    Ok(tx.all(sql, args![person, now], sight)?)
+}
+
+fn sight(row: &Row<'_>) -> Result<Sight, StoreError> {
+    Ok(Sight {
+        person: row.get(0)?,
+        organisation: row.get(1)?,
+        thing: row.get(2)?,
+        field: row.get(3)?,
+        until: row.get(4)?,
+    })
 }
 
 /// A value as others see it: enough to recognise, not enough to use.

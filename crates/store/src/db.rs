@@ -73,6 +73,19 @@ impl Db {
         }
     }
 
+    /// Whether a target holds a database that was opened before; makes nothing.
+    pub fn is_there(target: &Target) -> Result<bool, OpenError> {
+        match target {
+            Target::Sqlite { data } => Ok(data.join("hutong.db").is_file()),
+            Target::Postgres { url, .. } => {
+                let mut session = Connector::new(url, &Options::default())?.connect()?;
+                let sql = "select 1::bigint from pg_catalog.pg_class where relname = $1
+                    and relnamespace = current_schema()::regnamespace";
+                Ok(!session.query(sql, &[base::Val::Text("schema_version")])?.is_empty())
+            }
+        }
+    }
+
     fn open_sqlite(
         target: &Target,
         data: &Path,
@@ -102,7 +115,7 @@ impl Db {
         let readers = (0..options.readers)
             .map(|_| exec_sqlite::open_reader(&file, &options))
             .collect::<Result<Vec<_>>>()?;
-        let queue = Arc::new(Queue::new(options.queue_max));
+        let queue = Arc::new(Queue::new(options.queue_max, options.answers_early));
         let house = Arc::new(House::new(KeysAt::of(target, &options)));
         let clock = options.clock.clone();
         let writer = Writer { file, options, queue: Arc::clone(&queue), house: Arc::clone(&house) };
@@ -127,7 +140,7 @@ impl Db {
             refuse_unsafe(&mut first, &house)?;
         }
         migrate_postgres(&mut first, &house, lists)?;
-        let queue = Arc::new(Queue::new(options.queue_max));
+        let queue = Arc::new(Queue::new(options.queue_max, options.answers_early));
         let mut lines = vec![first];
         while lines.len() < options.writers.max(1) {
             lines.push(Line::open(&connector)?);
@@ -308,7 +321,8 @@ impl Inner {
             return Err(StoreError::Other("a command can't ask for another command".to_owned()));
         }
         let (reply, answer) = sync_channel(1);
-        self.queue.push(Box::new(Command::new(command, reply)), lane)?;
+        let command = Command::new(command, reply, self.queue.answers_early);
+        self.queue.push(Box::new(command), lane)?;
         Ok(Pending { answer })
     }
 

@@ -25,12 +25,22 @@ pub(crate) struct Line {
     connector: Arc<Connector>,
     session: Option<Session>,
     used: Instant,
+    asked: u64,
 }
 
 impl Line {
     pub(crate) fn open(connector: &Arc<Connector>) -> Result<Self> {
-        let session = connector.connect()?;
-        Ok(Self { connector: Arc::clone(connector), session: Some(session), used: Instant::now() })
+        let (session, used) = (Some(connector.connect()?), Instant::now());
+        Ok(Self { connector: Arc::clone(connector), session, used, asked: 0 })
+    }
+
+    /// Times that the session waited for the server since this was asked last.
+    fn round_trips_since_asked(&mut self) -> u64 {
+        let all = self.session.as_ref().map_or(0, Session::round_trips);
+        // A new session counts from 0 again.
+        let since = all.checked_sub(self.asked).unwrap_or(all);
+        self.asked = all;
+        since
     }
 
     /// The session, made again when the old one is dead.
@@ -76,6 +86,7 @@ pub(crate) fn serve(mut line: Line, number: u64, queue: &Queue, house: &House) {
         }
         house.meter.command(work.name(), started);
         house.meter.group(1);
+        house.meter.round_trips(line.round_trips_since_asked());
         work.answer(fate);
     }
 }

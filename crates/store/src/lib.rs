@@ -22,6 +22,7 @@ mod pg;
 mod pool;
 mod queue;
 mod record;
+pub mod scratch;
 mod sql;
 mod sqlite;
 mod target;

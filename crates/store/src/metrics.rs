@@ -16,6 +16,7 @@ pub(crate) struct Meter {
     group_max: AtomicU64,
     again: AtomicU64,
     reconnects: AtomicU64,
+    round_trips: AtomicU64,
     slow: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -34,6 +35,8 @@ pub struct Metrics {
     pub again: u64,
     /// Connections made again after they were lost.
     pub reconnects: u64,
+    /// PostgreSQL: times that commands waited for the server.
+    pub round_trips: u64,
     /// Commands that took more than 50 ms, by the name of the function that asked.
     pub slow: BTreeMap<&'static str, u64>,
 }
@@ -56,6 +59,9 @@ impl Meter {
     pub(crate) fn reconnect(&self) {
         self.reconnects.fetch_add(1, Relaxed);
     }
+    pub(crate) fn round_trips(&self, count: u64) {
+        self.round_trips.fetch_add(count, Relaxed);
+    }
     pub(crate) fn read(&self, queue: usize) -> Metrics {
         Metrics {
             queue,
@@ -64,6 +70,7 @@ impl Meter {
             group_max: self.group_max.load(Relaxed),
             again: self.again.load(Relaxed),
             reconnects: self.reconnects.load(Relaxed),
+            round_trips: self.round_trips.load(Relaxed),
             slow: self.slow.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

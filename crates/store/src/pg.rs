@@ -234,6 +234,7 @@ pub(crate) struct Session {
     prepared: HashMap<String, Statement>,
     waiting: Vec<Waiting>,
     later_rows: u64,
+    round_trips: u64,
 }
 
 enum Answer {
@@ -244,7 +245,8 @@ type Flight<'f> = Pin<Box<dyn Future<Output = Result<Answer, tokio_postgres::Err
 
 impl Session {
     pub(crate) fn new(client: Client, runtime: tokio::runtime::Runtime) -> Self {
-        Self { client, runtime, prepared: HashMap::new(), waiting: Vec::new(), later_rows: 0 }
+        let (prepared, waiting) = (HashMap::new(), Vec::new());
+        Self { client, runtime, prepared, waiting, later_rows: 0, round_trips: 0 }
     }
 
     /// Lets the line say that it is dead: a runtime that rests hears nothing.
@@ -286,6 +288,11 @@ impl Session {
     /// Rows that queued statements changed since the session began.
     pub(crate) fn later_rows(&self) -> u64 {
         self.later_rows
+    }
+
+    /// Times that this session waited for the server since it began.
+    pub(crate) fn round_trips(&self) -> u64 {
+        self.round_trips
     }
 
     /// Forgets what is queued: the transaction is given up.
@@ -334,6 +341,7 @@ impl Session {
             return Ok(known.clone());
         }
         self.fly(&[], false)?;
+        self.round_trips += 1;
         let statement = self.runtime.block_on(self.client.prepare(sql))?;
         if self.prepared.len() >= PREPARED_MAX {
             self.prepared.clear();
@@ -349,6 +357,7 @@ impl Session {
         if queued.is_empty() && last.is_empty() {
             return Ok(Vec::new());
         }
+        self.round_trips += 1;
         let client = &self.client;
         let mut flights: Vec<Flight<'_>> = Vec::with_capacity(queued.len() + last.len());
         for it in &queued {

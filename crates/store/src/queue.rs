@@ -54,11 +54,12 @@ pub(crate) struct Command<F, T, E> {
     outcome: Option<Result<T, E>>,
     tag: u64,
     reply: SyncSender<Result<T, E>>,
+    answers_early: bool,
 }
 
 impl<F, T, E> Command<F, T, E> {
-    pub(crate) fn new(command: F, reply: SyncSender<Result<T, E>>) -> Self {
-        Self { command, outcome: None, tag: record::tag(), reply }
+    pub(crate) fn new(command: F, reply: SyncSender<Result<T, E>>, answers_early: bool) -> Self {
+        Self { command, outcome: None, tag: record::tag(), reply, answers_early }
     }
 }
 
@@ -71,11 +72,19 @@ where
     fn run(&mut self, tx: &mut Tx<'_>) -> Verdict {
         let outcome = guarded(tx, &mut self.command);
         let verdict = if outcome.is_ok() { Verdict::Keep } else { Verdict::Undo };
-        self.outcome = Some(outcome);
+        if self.answers_early {
+            // Full or gone: it was answered before.
+            let _ = self.reply.try_send(outcome);
+        } else {
+            self.outcome = Some(outcome);
+        }
         verdict
     }
 
     fn answer(self: Box<Self>, fate: Result<()>) {
+        if self.answers_early {
+            return;
+        }
         let answer = match (fate, self.outcome) {
             (Err(error), Some(Ok(_)) | None) => Err(error.into()),
             (_, Some(outcome)) => outcome,
@@ -94,16 +103,23 @@ where
     }
 }
 
-/// Runs `command` so that a panic is an error, and an error that it swallowed is not lost.
+/// Runs `command` so that a panic is an error, and an error of the database is not lost: neither one
+/// that the command swallowed, nor, where the database is busy or gone, one that it took for a reason
+/// of its own. So a caller can tell what to ask again from what never works.
 pub(crate) fn guarded<T, E: From<StoreError>>(
     tx: &mut Tx<'_>,
     command: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     // What the closure owns may be half changed after a panic; it is never run again then.
-    let outcome = catch_unwind(AssertUnwindSafe(|| command(tx)))
-        .unwrap_or_else(|panic| Err(StoreError::Panicked(panic_text(&*panic)).into()));
+    let outcome = match catch_unwind(AssertUnwindSafe(|| command(tx))) {
+        Ok(outcome) => outcome,
+        Err(panic) => return Err(StoreError::Panicked(panic_text(&*panic)).into()),
+    };
     match (outcome, tx.failed()) {
         (Ok(_), Some(error)) => Err(error.clone().into()),
+        (Err(_), Some(error @ (StoreError::Retry(_) | StoreError::Fatal(_)))) => {
+            Err(error.clone().into())
+        }
         (outcome, _) => outcome,
     }
 }
@@ -133,11 +149,13 @@ pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     more: Condvar,
     limit: usize,
+    /// Test hook: see [`crate::Options::answers_early`].
+    pub(crate) answers_early: bool,
 }
 
 impl Queue {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { waiting: Mutex::default(), more: Condvar::new(), limit }
+    pub(crate) fn new(limit: usize, answers_early: bool) -> Self {
+        Self { waiting: Mutex::default(), more: Condvar::new(), limit, answers_early }
     }
 
     /// Takes work in; refuses when its lane is full or the database is closed.

@@ -165,6 +165,11 @@ impl Recording {
         self.transactions.retain(|it| it.tag != 0);
         self
     }
+    /// As played by no more connections than `clients` kept busy at once (PostgreSQL).
+    pub fn by(mut self, clients: usize) -> Self {
+        self.writers = self.writers.min(clients);
+        self
+    }
     /// How often each text was written, most first: where the statements go.
     pub fn texts(&self) -> Vec<(String, u64)> {
         let mut counts: HashMap<&str, u64> = HashMap::new();
@@ -296,9 +301,10 @@ fn prepared_line(
 fn play_lane(line: &mut Line, house: &House, lane: &[&Recorded]) -> Result<Replayed> {
     let mut done = Replayed::default();
     for it in lane {
-        let mut outcome = Ok(0);
-        let before = line.session(house)?.later_rows();
+        let (mut outcome, mut before) = (Ok(0), 0);
         exec_pg::run(line, house, "begin", &mut |tx| {
+            // What a try that was rolled back changed does not count.
+            before = tx.later_rows();
             outcome = play(tx, &it.tape);
             if outcome.is_ok() { Verdict::Keep } else { Verdict::Undo }
         })?;

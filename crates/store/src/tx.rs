@@ -159,6 +159,14 @@ impl<'c> Tx<'c> {
         self.note(result)
     }
 
+    /// PostgreSQL: the rows that statements sent later have changed on this session so far.
+    pub(crate) fn later_rows(&self) -> u64 {
+        match &self.link {
+            Link::Sqlite(_) => 0,
+            Link::Postgres(session) => session.later_rows(),
+        }
+    }
+
     /// Runs a statement of the schema. It is not kept prepared.
     pub(crate) fn ddl(&mut self, sql: &str) -> Result<()> {
         let result = match &mut self.link {

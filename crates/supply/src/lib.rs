@@ -16,7 +16,8 @@ pub use check::check;
 use party::{PartyId, PremisesId};
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql");
+pub const MIGRATIONS: &[store::Migration] =
+    store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql");
 
 base::ids! {
     /// Something sold at a place, on terms.

@@ -326,7 +326,8 @@ const WAITING: &[Question] = &[
         of: Of::Payment,
         detail: "a request of {is} still has no answer at {should} (microseconds)",
         sql: "select payment, asked_at, cast($1 as bigint) from provider_request
-              where state in ('queued', 'sent', 'unknown') and asked_at < $1 order by payment",
+              where state in ('queued', 'sent', 'unknown', 'taken') and asked_at < $1
+              order by payment",
     },
     Question {
         invariant: 6,
@@ -336,16 +337,52 @@ const WAITING: &[Question] = &[
         sql: "select id, asked_at, cast($1 as bigint) from refund
               where state = 'waiting' and asked_at < $1 order by id",
     },
+    Question {
+        invariant: 6,
+        name: "settlement.waits_for_capture",
+        of: Of::Order,
+        detail: "decided at {is}, still waiting at {should} (microseconds)",
+        sql: "select order_id, asked_at, cast($1 as bigint) from after_capture
+              where asked_at < $1 order by order_id",
+    },
 ];
+
+/// Asking takes seconds: a question that waits for an hour needs somebody to look.
+const ASK_WAIT_MAX_S: i64 = 3_600;
+
+const ASKS: &[Question] = &[Question {
+    invariant: 6,
+    name: "ask.waits",
+    of: Of::Payment,
+    detail: "the provider was asked at {is} and still says nothing at {should} (microseconds)",
+    sql: "select payment, asked_at, cast($1 as bigint) from provider_request
+          where asked_at < $1 and (state = 'taken'
+              or (kind = 'ask' and state in ('queued', 'sent', 'unknown'))) order by payment",
+}];
+
+/// What waits for a capture although it was booked, or given up.
+const AFTER_CAPTURE: &[Question] = &[Question {
+    invariant: 6,
+    name: "settlement.missed_its_capture",
+    of: Of::Order,
+    detail: "{is} waits for the capture of an order of which {should} was taken",
+    sql: "select a.order_id, a.gross_minor, p.captured_minor from after_capture a
+          join payment_part p on p.order_id = a.order_id
+          where p.captured_minor > 0 or not p.capture_asked order by a.order_id",
+}];
 
 /// Everything that is wrong with the money, each finding with its row. Empty is well.
 pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreError> {
     let mut found = totals(tx)?;
-    for question in [LEDGER, ORDERS, MERCHANTS, VOUCHERS].into_iter().flatten() {
+    for question in [LEDGER, ORDERS, MERCHANTS, VOUCHERS, AFTER_CAPTURE].into_iter().flatten() {
         found.extend(ask(tx, question, None)?);
     }
     let before = now.plus_s(-WAIT_MAX_S);
     for question in WAITING {
+        found.extend(ask(tx, question, Some(before))?);
+    }
+    let before = now.plus_s(-ASK_WAIT_MAX_S);
+    for question in ASKS {
         found.extend(ask(tx, question, Some(before))?);
     }
     Ok(found)

@@ -49,4 +49,6 @@ base::ids! {
 }
 
 /// The tables of this crate, in order.
-pub const MIGRATIONS: &[store::Migration] = store::migrations!("treasury"; "0001_treasury.sql");
+pub const MIGRATIONS: &[store::Migration] = store::migrations!(
+    "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql"
+);

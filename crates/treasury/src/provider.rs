@@ -67,7 +67,8 @@ pub enum VerifyError {
 pub trait Provider: Send + Sync {
     /// The name by which payments, messages and files of it are known.
     fn name(&self) -> &str;
-    /// Sends one request (or asks what became of it) and waits for the answer.
+    /// Sends one request (or asks what became of it, or what is known of its payment) and waits for
+    /// the answer.
     fn send(&self, request: &Request) -> Result<Answer, ProviderError>;
     /// Reads a call-back, after its signature over the raw bytes was verified.
     fn verify(&self, raw: &[u8], headers: &[(&str, &str)]) -> Result<EventParts, VerifyError>;

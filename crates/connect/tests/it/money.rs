@@ -192,3 +192,48 @@ fn an_answer_that_was_lost_is_settled_by_asking() {
         },
     );
 }
+
+/// Every call-back is lost for ever; when the payment is due, the question finds the money, the
+/// guarantee, the refusal or nothing at all.
+#[test]
+fn what_call_backs_never_told_is_found_by_asking() {
+    each(
+        |config| config.knobs.lose = true,
+        |books| {
+            let cases = [
+                (Capture::Now, "approve", PaymentState::Captured),
+                (Capture::OnAccept, "approve", PaymentState::Authorised),
+                (Capture::Now, "decline", PaymentState::Failed),
+                (Capture::Now, "", PaymentState::Failed),
+            ];
+            let mut all = Vec::new();
+            for (capture, press, wanted) in cases {
+                let id = books.planned(&[5_000], capture).id;
+                books.send();
+                if !press.is_empty() {
+                    books.press(id, press);
+                }
+                all.push((id, wanted));
+            }
+            books.deliver();
+            books.time.pass(900);
+            for (id, _) in all.iter().copied() {
+                assert_eq!(books.state(id), PaymentState::Pending);
+                books.run(move |tx, now| treasury::requests::ask(tx, now, id));
+            }
+            let ran = books.send();
+            assert_eq!((ran.sent, ran.accepted), (4, 4));
+            for (id, wanted) in all.iter().copied() {
+                assert_eq!(books.state(id), wanted);
+                let asked = books.run(move |tx, now| treasury::requests::ask(tx, now, id));
+                assert!(asked.is_some_and(|it| it.answered));
+            }
+            assert_eq!(books.at_provider(), 5_000);
+            // A payment that never came there is known there as none.
+            let id = books.planned(&[5_000], Capture::Now).id;
+            books.run(move |tx, now| treasury::requests::ask(tx, now, id));
+            let ask = books.send();
+            assert_eq!((ask.sent, ask.never_seen), (2, 1), "{ask:?}");
+        },
+    );
+}

@@ -1,11 +1,21 @@
 //! Deals on both engines.
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
+mod answering;
+mod appointments;
+mod asking;
+mod capture;
+mod cash;
 mod flow;
+mod kills;
 mod pass;
-mod paying;
+mod personal;
 mod planted;
+mod process;
 mod races;
 mod reductions;
+mod shares;
 mod sim;
+mod steps;
+mod two_processes;
 mod world;

@@ -98,8 +98,35 @@ fn what_an_ended_order_still_holds_is_found() {
 }
 
 #[test]
+fn money_that_an_ended_order_still_holds_is_found() {
+    finds("ended_order_holds_money", |world| {
+        let pass = world.bought(NOW, world.goods, 1);
+        let end = "update orders set state = 'cancelled', ended_at = 1 where id = $1";
+        world.sql(end, pass.order.raw());
+    });
+}
+
+#[test]
 fn the_audits_texts_prepare_on_both_engines() {
     each_world(|world| {
         assert!(store::testing::prepare_all(&world.db, &deal::check_texts()).is_empty());
+    });
+}
+
+#[test]
+fn a_name_that_stays_open_is_found() {
+    let ended = |world: &World| {
+        let pass = world.bought(NOW.plus_s(-60), world.goods, 1);
+        world.redeem(NOW.plus_s(-30), world.scan(&pass, 1, 1)).unwrap();
+        pass.order.raw()
+    };
+    finds("share_outlives_its_order", |world| {
+        let text = "update sight set until_at = until_at + 864000000000 where thing = $1";
+        world.sql(text, ended(world));
+    });
+    finds("share_with_another_merchant", |world| {
+        let order = world.bought(NOW, world.goods, 1).order.raw();
+        let text = "update sight set person = organisation where thing = $1 and field = 'name'";
+        world.sql(text, order);
     });
 }

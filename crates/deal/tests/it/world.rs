@@ -2,11 +2,11 @@
 
 use base::civil::Zone;
 use base::geo::Point;
-use base::{Currency, Money, Timestamp};
+use base::{Currency, Id, Money, Timestamp};
 use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
-use deal::pay::OnEvent;
+use deal::pay::{EventError, OnAnswer, OnEvent};
 use deal::{Accept, AnswerError, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
@@ -19,8 +19,9 @@ use supply::offer::{self, FulfilmentKind, Offer, OfferKind, OfferState, Save, Te
 use supply::stock::{Movement, Reason};
 use supply::terms::Terms;
 use supply::{PoolId, VariantId};
-use treasury::payment::{Capture, EventKind, Method, ProviderEvent, What};
-use treasury::{PaymentId, Recorded};
+use treasury::PaymentId;
+use treasury::payment::{Capture, EventKind, Method, ProviderEvent, Recorded, What};
+use treasury::requests::Answered;
 
 pub(crate) const LISTS: &[&[Migration]] =
     &[party::MIGRATIONS, supply::MIGRATIONS, treasury::MIGRATIONS, deal::MIGRATIONS];
@@ -66,6 +67,28 @@ impl World {
         let goods = sell(db, at, OfferKind::Goods, 1_000, Some(stock));
         let voucher = sell(db, at, OfferKind::Voucher, 10_000, None);
         Self { db: db.clone(), owner, merchant, premises, buyer, stock, goods, voucher }
+    }
+
+    /// The world's ids in one line, for a process that finds this world in its database.
+    pub(crate) fn to_line(&self) -> String {
+        let people = [self.owner.raw(), self.merchant.raw(), self.premises.raw(), self.buyer.raw()];
+        let things = [self.stock.raw(), self.goods.raw(), self.voucher.raw()];
+        [people.as_slice(), &things].concat().iter().map(|it| format!("{it} ")).collect()
+    }
+
+    pub(crate) fn of_line(db: &Db, line: &str) -> Self {
+        let mut ids = line.split_whitespace().map(|it| it.parse::<i64>().unwrap());
+        let mut next = || ids.next().unwrap();
+        Self {
+            db: db.clone(),
+            owner: PartyId::from_raw(next()),
+            merchant: PartyId::from_raw(next()),
+            premises: PremisesId::from_raw(next()),
+            buyer: PartyId::from_raw(next()),
+            stock: PoolId::from_raw(next()),
+            goods: VariantId::from_raw(next()),
+            voucher: VariantId::from_raw(next()),
+        }
     }
 
     pub(crate) fn owner(&self) -> Actor {
@@ -139,10 +162,19 @@ impl World {
         checkout: CheckoutId,
         method: Method,
     ) -> PaymentId {
-        self.try_place(now, checkout, method, Capture::Now).unwrap().payment
+        self.try_place(now, checkout, method).unwrap().payment
     }
 
     pub(crate) fn try_place(
+        &self,
+        now: Timestamp,
+        checkout: CheckoutId,
+        method: Method,
+    ) -> Result<Placed, PlaceError> {
+        self.try_place_when(now, checkout, method, Capture::Now)
+    }
+
+    pub(crate) fn try_place_when(
         &self,
         now: Timestamp,
         checkout: CheckoutId,
@@ -167,10 +199,21 @@ impl World {
 
     /// The provider says something, once of each kind.
     pub(crate) fn heard(&self, now: Timestamp, payment: PaymentId, what: What) -> Recorded {
+        let event_id = format!("{}:{payment}", EventKind::of(&what));
+        self.told(now, payment, (event_id, what)).unwrap()
+    }
+
+    /// The provider says something, under a number of its own.
+    pub(crate) fn told(
+        &self,
+        now: Timestamp,
+        payment: PaymentId,
+        (event_id, what): (String, What),
+    ) -> Result<Recorded, EventError> {
         let cmd = OnEvent {
             event: ProviderEvent {
                 provider: "bank".to_owned(),
-                event_id: format!("{}:{payment}", EventKind::of(&what)),
+                event_id,
                 payment,
                 reference: None,
                 posting: self.db.ids().next(),
@@ -179,7 +222,7 @@ impl World {
             },
             fresh: self.db.ids().fresh(20),
         };
-        self.db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone())).unwrap()
+        self.db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone()))
     }
 
     pub(crate) fn accept(&self, now: Timestamp, order: OrderId) -> Pass {
@@ -213,8 +256,13 @@ impl World {
         id
     }
 
+    /// More of the goods come.
+    pub(crate) fn receive(&self, now: Timestamp, quantity: i64) {
+        self.receive_into(now, self.stock, quantity);
+    }
+
     /// More comes onto a shelf.
-    pub(crate) fn receive(&self, now: Timestamp, pool: PoolId, quantity: i64) {
+    pub(crate) fn receive_into(&self, now: Timestamp, pool: PoolId, quantity: i64) {
         let (id, actor) = (self.db.ids().next(), self.owner());
         let movement = Movement { id, pool, actor, quantity, reason: Reason::Delivery };
         self.db.write(move |tx| supply::stock::receive(tx, now, movement).map(drop)).unwrap();
@@ -249,15 +297,40 @@ impl World {
         self.db.read(move |tx| supply::stock::stock(tx, stock)).unwrap().left
     }
 
-    /// Lets the clocks fire that are due.
+    /// Lets the clocks fire that are due. A provider that is asked about a payment knows of nothing
+    /// that it has not told.
     pub(crate) fn clocks(&self, now: Timestamp) {
+        while self.clocks_alone(now) + self.answer_asks(now) > 0 {}
+    }
+
+    /// Lets the clocks fire that are due, while the provider is not to be reached.
+    pub(crate) fn clocks_alone(&self, now: Timestamp) -> usize {
+        let mut done = 0;
         loop {
             let ran = store::jobs::run_due(&self.db, now, deal::clock::HANDLERS, 100).unwrap();
             assert_eq!(ran.failed, 0);
             if ran.done == 0 {
-                return;
+                return done;
             }
+            done += ran.done;
         }
+    }
+
+    /// The provider answers all that it was asked about payments: it knows of nothing new.
+    pub(crate) fn answer_asks(&self, now: Timestamp) -> usize {
+        let asks = self.db.read(|tx| {
+            let sql = "select idempotency_key from provider_request
+                where kind = 'ask' and state in ('queued', 'sent', 'unknown')
+                order by idempotency_key";
+            tx.all(sql, &[], |row| row.get::<String>(0))
+        });
+        let asks = asks.unwrap();
+        for key in &asks {
+            let (key, posting) = (key.clone(), self.db.ids().next());
+            let cmd = OnAnswer { key, answered: Answered::NeverSeen, posting };
+            self.db.write(move |tx| deal::pay::on_answer(tx, now, cmd.clone())).unwrap();
+        }
+        asks.len()
     }
 
     pub(crate) fn balance(&self, account: treasury::Account, owner: i64) -> Money {
@@ -378,6 +451,7 @@ pub(crate) fn draft(
         variants: vec![offer::Variant {
             id: variant,
             offer: id,
+            merchant_key: None,
             texts: Vec::new(),
             price: Some(yuan(price)),
             price_version: 1,

@@ -3,6 +3,7 @@
 
 use base::{Currency, Id as _, Money, Timestamp};
 use deal::order::OrderState;
+use deal::personal::EraseError;
 use treasury::payout::{Made, Make};
 
 use super::tally::Tally;
@@ -48,16 +49,42 @@ pub(crate) fn reconcile(world: &World, day: Timestamp, tally: &mut Tally) -> Res
     Ok(())
 }
 
+/// When all is over, one consumer in twenty asks to be erased, and is.
+pub(crate) fn erase_some(world: &mut World, tally: &mut Tally) -> Result<(), Refused> {
+    let now = world.now();
+    for id in world.consumers.iter().map(|it| it.id).skip(7).step_by(20) {
+        let erased =
+            world.db.write(move |tx| deal::personal::erase(tx, now, party::Actor::Person(id), id));
+        match erased {
+            Ok(_) => tally.erased += 1,
+            // Something of hers is open still: she is told and asks again later.
+            Err(EraseError::Open(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The house's clock destroys the keys.
+    world.jump(now)
+}
+
 /// Counts what became of every order.
 pub(crate) fn count(world: &World, tally: &mut Tally) -> Result<(), Refused> {
     for order in world.orders()? {
         let id = order.id;
-        let (refunds, late) = world.db.read(move |tx| {
+        let (refunds, late, asked, found) = world.db.read(move |tx| {
             let refunds = treasury::payment::refunds_of(tx, id.raw())?.len();
             let events = deal::timeline::of(tx, id)?;
             let late = events.iter().any(|it| it.kind == "order.paid_too_late");
-            Ok::<_, store::StoreError>((refunds, late))
+            let payment = treasury::payment::by_order(tx, id.raw())?.map(|it| it.id);
+            let asked = match payment {
+                Some(payment) => treasury::requests::asked(tx, payment)?,
+                None => None,
+            };
+            let paid = order.rule_met_at;
+            let found = asked.is_some_and(|it| paid.is_some_and(|paid| it.since <= paid));
+            Ok::<_, store::StoreError>((refunds, late, asked.is_some(), found))
         })?;
+        tally.asked += u32::from(asked);
+        tally.found_by_asking += u32::from(found);
         let used = world.passes(id)?.iter().any(|it| it.used > 0);
         tally.refunds += refunds as u32;
         tally.paid_too_late += u32::from(late);

@@ -24,6 +24,8 @@ use crate::say::Refused;
 const MINUTE_S: i64 = 60;
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
+/// A merchant looks at what waits for its money so often.
+const LOOK_AGAIN_S: i64 = 3 * MINUTE_S;
 /// Ids drawn for a command whose need is not known before.
 const FRESH: usize = 48;
 /// How long the days after are watched, until every voucher has been used or has run out.
@@ -195,7 +197,12 @@ impl<'w> Day<'w> {
         if wishes.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.basket_of(shop, fulfilment, wishes)))
+        let mut basket = self.basket_of(shop, fulfilment, wishes);
+        if first.kind == OfferKind::Voucher {
+            // Who serves it gets her tip where it is used.
+            basket.tip_minor = 0;
+        }
+        Ok(Some(basket))
     }
 
     fn basket_of(&mut self, shop: usize, fulfilment: FulfilmentKind, wishes: Vec<Wish>) -> Basket {
@@ -326,6 +333,9 @@ impl<'w> Day<'w> {
         }
         if waits || matches!(it.state, OrderState::Accepted | OrderState::Active) {
             self.after_acceptance(now, order, &it);
+        } else if it.state == OrderState::Placed {
+            // Her money is not there yet: the merchant sees it when it is.
+            self.agenda.put(now.plus_s(LOOK_AGAIN_S), Act::Answer { order, yes });
         }
         Ok(())
     }
@@ -470,7 +480,7 @@ impl<'w> Day<'w> {
             at = at.plus_s(12 * HOUR_S);
             self.world.jump(at)?;
         }
-        Ok(())
+        books::erase_some(self.world, &mut self.tally)
     }
 
     fn fresh(&self) -> FreshIds {

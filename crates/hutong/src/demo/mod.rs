@@ -5,8 +5,10 @@ mod books;
 mod day;
 mod dice;
 mod line;
-mod load;
+pub(crate) mod load;
 mod osm;
+mod past;
+mod picture;
 mod tale;
 mod tally;
 mod world;
@@ -66,7 +68,7 @@ pub(crate) fn run(line: &Line, options: &Options) -> Result<Report, Refused> {
         None => line.target()?,
     };
     let outcome = fresh(&target).and_then(|db| {
-        let report = simulate(&db, options, &places);
+        let report = simulate(&db, options, (&places, temporary.is_none()));
         db.close();
         report
     });
@@ -102,35 +104,56 @@ fn fresh(target: &Target) -> Result<Db, Refused> {
 fn load_only(line: &Line) -> Result<Report, Refused> {
     let db = fresh(&line.target()?)?;
     let lane = lane::Lane::demo()?;
-    let progress = bar(lane.businesses.len() as u64, "loading the lane");
-    let loaded = load::lane(&db, Clock::system().now(), &lane, || progress.inc(1))?;
-    progress.finish_and_clear();
+    let now = Clock::system().now();
+    let (loaded, told) = with_past(&db, now, &lane, true)?;
     db.close();
     let offers: usize = lane.businesses.iter().map(|it| it.offers.len()).sum();
-    let json = serde_json::json!({ "businesses": loaded.len(), "offers": offers });
+    let past::Told { pictures, orders, reviews, answers } = told;
+    let json = serde_json::json!({
+        "businesses": loaded.len(), "offers": offers, "pictures": pictures,
+        "past_orders": orders, "reviews": reviews, "answers": answers,
+    });
     let text = format!(
-        "{} is loaded: {} businesses with {offers} offers. `hutong check` audits it, \
-         `hutong export offers` writes the offers out.",
+        "{} is loaded: {} businesses with {offers} offers, {pictures} pictures, {orders} past \
+         orders and {reviews} reviews. `hutong check` audits it, `hutong export offers` writes the \
+         offers out.",
         lane.name.en,
         loaded.len()
     );
     Ok(Report::good(json, text))
 }
 
-fn simulate(db: &Db, options: &Options, places: &[Place]) -> Result<Report, Refused> {
+/// Loads the lane with its past before the day of `now`.
+fn with_past(
+    db: &Db,
+    now: Timestamp,
+    lane: &lane::Lane,
+    pictures: bool,
+) -> Result<(Vec<load::Loaded>, past::Told), Refused> {
+    let progress = bar(lane.businesses.len() as u64, "loading the lane");
+    let history = past::History::plan(db, lane, now)?;
+    commission(db, history.begins())?;
+    let loaded = load::with_past(db, &history, lane, (pictures, || progress.inc(1)))?;
+    progress.finish_and_clear();
+    Ok(loaded)
+}
+
+fn simulate(
+    db: &Db,
+    options: &Options,
+    (places, keeps): (&[Place], bool),
+) -> Result<Report, Refused> {
     let date = CivilDate::new(DAY.0, DAY.1, DAY.2)?;
     let lane = lane::Lane::demo()?;
     let opens = civil::start_of_day(date, &lane.zone);
     let mut dice = Dice::new(options.seed ^ 0xfeed);
-    let progress = bar(lane.businesses.len() as u64, "loading the lane");
-    let mut loaded = load::lane(db, opens, &lane, || progress.inc(1))?;
-    progress.finish_and_clear();
+    // A day that nobody keeps is not looked at: it needs no pictures.
+    let (mut loaded, _) = with_past(db, opens, &lane, keeps)?;
     let mut middles = vec![lane.businesses[lane.businesses.len() / 2].point];
     for (shop, point) in osm::shops(db, opens, &lane, places)? {
         loaded.push(shop);
         middles.push(point);
     }
-    commission(db, opens)?;
     let mut shops = Vec::new();
     for it in loaded {
         shops.push(Shop {
@@ -141,6 +164,7 @@ fn simulate(db: &Db, options: &Options, places: &[Place]) -> Result<Report, Refu
         });
     }
     let mut world = World::new(db.clone(), options.seed, opens, shops)?;
+    world.forget_past()?;
     people(&mut world, &lane, (options.consumers, &middles), &mut dice)?;
     let progress = bar(u64::from(options.consumers), "a trading day");
     let tally = Day::new(&mut world, options.seed, opens).run(|n| progress.inc(n))?;

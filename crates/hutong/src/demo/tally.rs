@@ -25,6 +25,8 @@ pub(crate) struct Tally {
     pub(crate) repeated_scans: u32,
     pub(crate) refused_scans: u32,
     pub(crate) paid_too_late: u32,
+    pub(crate) asked: u32,
+    pub(crate) found_by_asking: u32,
     pub(crate) reviews: u32,
     pub(crate) callbacks: u64,
     pub(crate) callbacks_repeated: u64,
@@ -32,6 +34,7 @@ pub(crate) struct Tally {
     pub(crate) file_lines: u32,
     pub(crate) breaks: u32,
     pub(crate) jobs: u64,
+    pub(crate) erased: u32,
 }
 
 impl Tally {
@@ -61,8 +64,10 @@ impl Tally {
             "contested_holds": self.contested_holds, "double_clicks": self.double_clicks,
             "repeated_scans": self.repeated_scans, "refused_scans": self.refused_scans,
             "paid_too_late": self.paid_too_late, "reviews": self.reviews,
+            "asked": self.asked, "found_by_asking": self.found_by_asking,
             "callbacks": self.callbacks, "callbacks_repeated": self.callbacks_repeated,
             "payouts": self.payouts, "file_lines": self.file_lines, "breaks": self.breaks, "jobs": self.jobs,
+            "erased": self.erased,
             "violations": rows,
         })
     }
@@ -75,8 +80,10 @@ impl Tally {
              {} cancelled, {} not fetched, {} still open.\n\
              {} holds met an empty shelf; {} double clicks and {} repeated scans had one effect; \
              {} scans were refused; {} refunds; {} payments came too late.\n\
+             The gateway was asked about {} orders before they lapsed; {} were found paid.\n\
              {} call-backs were taken in ({} more than needed), {} clocks fired, {} payouts made.\n\
              Of the {} lines of the gateway's file, {} did not agree with the books at first.\n\
+             {} consumers asked to be erased, and are.\n\
              The audit found {}.",
             self.consumers,
             self.orders,
@@ -92,12 +99,15 @@ impl Tally {
             self.refused_scans,
             self.refunds,
             self.paid_too_late,
+            self.asked,
+            self.found_by_asking,
             self.callbacks,
             self.callbacks_repeated,
             self.jobs,
             self.payouts,
             self.file_lines,
             self.breaks,
+            self.erased,
             if violations == 0 { "nothing".into() } else { format!("{violations} violations") },
         )
     }

@@ -1,6 +1,6 @@
 //! The world of a simulated day: the house, the gateway outside it, and one clock for both.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -69,6 +69,8 @@ pub(crate) struct World {
     _listener: Listener,
     heard: Arc<Heard>,
     by_premises: HashMap<PremisesId, usize>,
+    /// Orders from before the day.
+    past: HashSet<OrderId>,
     jobs: u64,
 }
 
@@ -115,8 +117,15 @@ impl World {
             _listener: listener,
             heard,
             by_premises,
+            past: HashSet::new(),
             jobs: 0,
         })
+    }
+
+    /// Leaves out of every count what was ordered until now.
+    pub(crate) fn forget_past(&mut self) -> Result<(), Refused> {
+        self.past = self.orders()?.iter().map(|it| it.id).collect();
+        Ok(())
     }
 
     /// The time.
@@ -146,12 +155,13 @@ impl World {
         for _ in 0..8 {
             let delivered = self.gateway.deliver(false);
             let sent = self.send(at)?;
-            let ran = store::jobs::run_due(&self.db, at, &house::handlers(), BATCH)?;
+            let turn = house::turn(&self.db, at, BATCH)?;
+            let ran = turn.jobs;
             if ran.failed > 0 {
                 return Err(Refused::new(format!("{} clocks failed at {at}", ran.failed)));
             }
             self.jobs += ran.done as u64;
-            if delivered.sent + sent == 0 && ran.done == 0 {
+            if delivered.sent + sent == 0 && ran.done + turn.keys == 0 {
                 break;
             }
         }
@@ -293,13 +303,14 @@ impl World {
         (author, stars, words): (PartyId, i64, &str),
     ) -> Result<(), ReviewError> {
         let vault = self.db.vault();
-        let words = vault.seal(author.raw(), Class::Free, "review.words", words.as_bytes()).ok();
+        let words =
+            vault.seal(author.raw(), Class::Free, house::REVIEW_WORDS, words.as_bytes()).ok();
         let id = self.db.ids().next();
         let cmd = WriteReview { id, order, author, stars, words };
         self.db.write(move |tx| deal::review::write(tx, now, cmd.clone()))
     }
 
-    /// Every order of every shop.
+    /// Every order of the day, of every shop.
     pub(crate) fn orders(&self) -> Result<Vec<Order>, Refused> {
         const PAGE: i64 = 500;
         let mut all = Vec::new();
@@ -311,7 +322,7 @@ impl World {
                     self.db.read(move |tx| deal::order::of_merchant(tx, merchant, after, PAGE))?;
                 after = page.last().map(|it| it.id);
                 let last = (page.len() as i64) < PAGE;
-                all.extend(page);
+                all.extend(page.into_iter().filter(|it| !self.past.contains(&it.id)));
                 if last {
                     break;
                 }

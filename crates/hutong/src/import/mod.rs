@@ -15,17 +15,42 @@ use base::civil::Zone;
 use base::{Currency, Timestamp};
 use clap::Subcommand;
 use lane::osm::Place;
-use party::PremisesId;
 use serde_json::Value;
 use store::Db;
 
 use crate::cli::Line;
 use crate::say::{Refused, Report};
+use crate::which::Which;
 
 /// Rows that one transaction takes.
 const ROWS_MAX: usize = 200;
 /// Rows left out that are shown to people; programs get all of them.
 const SHOWN_MAX: usize = 20;
+
+/// The columns of a catalogue, for `--help`; `lane::catalog` is where they are read.
+const CATALOG_COLUMNS: &str = "\
+Columns (in any order; none but a key and a title is needed, an empty cell says nothing):
+  key, gtin          the merchant's own number of the offer, and its barcode; one of them
+  variant            the key of a size or make; a row for each
+  group, option      a choice: a row for the group, then one for each option of it
+  title_zh, title_en, title      what the offer (or the choice) is called; title_fr and so on
+  detail_zh, …       more words; variant_zh, variant_en, variant_title: what a variant is called
+  price, currency    decimal text, tax included, or `free`; of an option: what it adds
+  sold               no: this variant or option is not sold any more
+  choose_min, choose_max         how many options of a group are chosen
+  stock              units when counting begins; later rows never change a stock
+  pool, pool_units   the name of a supply that rows share, and what one sale takes of it
+  slot_min, weekly, duration_min a supply of hours (mo-fr 09:00-18:00 x2), and a visit's minutes
+In an offer's first row:
+  kind               goods, dish, voucher, appointment
+  state              live, paused, draft; empty: live once it has a price
+  category, fulfilments, lead_min, tax_percent, packing
+  uses, valid_days   of a voucher
+  sold_from, sold_until          RFC 3339
+  free_cancel        accepted, packed, kept, never, or minutes before the start
+  late_cancel_percent, no_show_percent, no_show_after_min, refund_until_kept (yes, no)
+An offer lands whole or not at all; each row that does not is told with its column and what would be
+right. The same file again changes nothing. `hutong export offers` writes such a file.";
 
 /// What is imported.
 #[derive(Subcommand, Debug)]
@@ -38,13 +63,15 @@ pub(crate) enum Import {
         #[arg(long)]
         zone: Option<Zone>,
     },
-    /// What a shop sells, from CSV: each row becomes an offer, a draft when it has no price.
+    /// What a shop sells, from CSV: offers with their variants and choices, drafts when they have no
+    /// price.
+    #[command(after_long_help = CATALOG_COLUMNS)]
     Catalog {
         /// The CSV file; its first line names the columns.
         file: PathBuf,
-        /// Where it is sold.
+        /// Where it is sold: an id, or the key that `export places` shows.
         #[arg(long, value_name = "ID")]
-        premises: PremisesId,
+        premises: Which,
         /// The currency of rows that name none.
         #[arg(long, default_value = "CNY")]
         currency: Currency,
@@ -59,8 +86,11 @@ pub(crate) fn run(line: &Line, import: &Import) -> Result<Report, Refused> {
     match import {
         Import::Osm { file, zone } => osm::run(line, file, zone.as_ref()),
         Import::Catalog { file, premises, currency, tax_ppm } => {
-            let terms =
-                catalog::Shelf { premises: *premises, currency: *currency, tax_ppm: *tax_ppm };
+            let terms = catalog::Shelf {
+                premises: premises.clone(),
+                currency: *currency,
+                tax_ppm: *tax_ppm,
+            };
             catalog::run(line, file, &terms)
         }
     }

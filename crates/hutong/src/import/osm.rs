@@ -16,7 +16,6 @@ use store::{Clock, Db, Tx};
 
 use super::{LeftOut, ROWS_MAX, open, told};
 use crate::cli::Line;
-use crate::export::OWN;
 use crate::say::{Refused, Report, bar};
 
 /// A name, an address or a source of ours is no longer than this.
@@ -164,13 +163,7 @@ fn batch(
 
 /// The premises that this place is already: by its source, or by the id that our own export wrote.
 fn known(tx: &mut Tx<'_>, place: &Place) -> store::Result<Option<Premises>> {
-    if let Some(found) = party::premises::by_source(tx, &source(place))? {
-        return Ok(Some(found));
-    }
-    match place.key.strip_prefix(OWN).and_then(|it| it.parse().ok()) {
-        Some(id) => party::premises::by_id(tx, id),
-        None => Ok(None),
-    }
+    crate::which::by_key(tx, &place.key)
 }
 
 fn is_owned(tx: &mut Tx<'_>, at: &Premises) -> Result<bool, party::MayError> {

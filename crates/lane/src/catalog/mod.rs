@@ -2,59 +2,147 @@
 //!
 //! Promise: every row of the file comes out once, as a [`Row`] or as a [`RowError`] that names the
 //! row, the column and what would be right; what [`write()`] has written, [`read`] reads as it was.
+//! [`items`] puts the rows of one offer together: an offer comes out whole or not at all.
+//!
+//! A row says one thing: a variant, a group of choices (`group`), or a choice of it (`group` and
+//! `option`). The first row of a `key` is the offer's own and one of its variants. An empty cell says
+//! nothing: a new offer gets what is usual, one that is there keeps what it has.
 //!
 //! | column | in the cell |
 //! | --- | --- |
 //! | `key` | the merchant's own number for the offer; without it the barcode is the key |
 //! | `variant` | the key of a size or make; empty for the only one |
+//! | `group`, `option` | the number of a group of choices, and of a choice in it |
+//! | `title_zh`, `title_en`, `title` | what it is called, by language; `title` when it is not known |
+//! | `detail_zh`, `detail_en`, `detail` | more words about it |
+//! | `variant_zh`, `variant_en`, `variant_title` | what the variant is called |
+//! | `price` | decimal text with a point, tax included, or `free`; empty: a draft, not for sale yet; of a choice: what it adds |
+//! | `currency` | ISO 4217; without it the importer's own |
+//! | `sold` | `no`: this variant or choice is not sold any more |
+//! | `choose_min`, `choose_max` | of a group: how many choices are made; 0 and 1 when empty |
+//! | `stock` | units on hand when counting begins; empty: not counted |
+//! | `pool` | the name of a supply that several rows share: a chair, a doctor, a shelf |
+//! | `pool_units` | units of the supply that one sale takes; 1 when empty |
+//! | `slot_min`, `weekly` | of a supply of hours: its grid in minutes, its week as `mo-fr 09:00-18:00 x2` |
+//! | `duration_min` | of an appointment: how long it is |
+//!
+//! These belong to the offer; they stand in its first row, and later rows leave them empty or say
+//! the same:
+//!
+//! | column | in the cell |
+//! | --- | --- |
 //! | `gtin` | barcode of 8, 12, 13 or 14 digits with a right check digit |
 //! | `kind` | `goods` (also when empty), `dish`, `voucher`, `appointment` |
+//! | `state` | `live`, `paused` or `draft`; empty: live once it has a price |
 //! | `category` | one of [`Category`], when it differs from the shop's |
-//! | `title_zh`, `title_en`, `title` | what it is called; `title` when the language is not known |
-//! | `variant_zh`, `variant_en` | what the variant is called |
-//! | `price` | decimal text with a point, tax included; empty: a draft, not for sale yet |
-//! | `currency` | ISO 4217; without it the importer's own |
-//! | `stock` | units on hand; empty: not counted |
-//! | `lead_min` | minutes from acceptance until it is ready |
+//! | `fulfilments` | `pickup`, `on_site` or both |
+//! | `lead_min` | minutes from acceptance until it is ready, or seconds as `90s` |
+//! | `tax_percent` | the tax that the price includes, in percent of the net price |
+//! | `packing` | what packing one costs |
+//! | `uses`, `valid_days` | of a voucher: how often it is used, and for how many days |
+//! | `sold_from`, `sold_until` | first moment of sale and first moment after it (RFC 3339) |
+//! | `free_cancel` | until when cancelling is free: `accepted`, `packed`, `kept`, `never`, or minutes before the start |
+//! | `late_cancel_percent`, `no_show_percent` | what cancelling later, and staying away, costs |
+//! | `no_show_after_min` | minutes after the promised time until she has not come |
+//! | `refund_until_kept` | `yes`: given back any time before it is kept |
 //!
-//! Files of Open Food Facts are read by their own column names (`barcode_id` or `code`,
-//! `product_name`). Other columns are ignored, and [`Rows::ignored`] names them. Cells are divided
-//! by commas, semicolons or tabs.
-
-use std::io::Write;
+//! Titles, details and names of variants may stand in any language: `title_fr`. Files of Open Food
+//! Facts are read by their own column names (`barcode_id` or `code`, `product_name`). Other columns
+//! are ignored, and [`Rows::ignored`] names them. Cells are divided by commas, semicolons or tabs.
+//! Pictures, overbooking, blocks and single days that differ from the week are not in the file.
 
 use base::codes::Gtin;
-use base::{Currency, Money};
+use base::{Currency, InstantError, Money, Timestamp};
 
 use crate::category::Category;
-use crate::decimal;
-use crate::demo::OfferKind;
-use crate::sheet::Sheet;
+use crate::demo::{Fulfilment, OfferKind};
 
+mod cells;
+mod items;
+mod reason;
 mod rows;
+mod write;
 
+pub use items::{Group, Item, items};
+pub use reason::{HeaderError, RowError, RowReason};
 pub use rows::{Rows, read};
+pub use write::write;
 
-/// The columns that are written, in this order; all of them are read.
-pub const COLUMNS: [&str; 14] = [
+/// The columns that are written, in this order, where a row has something in them; all of them are
+/// read. Words in other languages than these stand behind their like.
+pub const COLUMNS: [&str; 41] = [
     "key",
     "variant",
-    "gtin",
+    "group",
+    "option",
     "kind",
+    "state",
+    "sold",
+    "gtin",
     "category",
     "title_zh",
     "title_en",
     "title",
+    "detail_zh",
+    "detail_en",
+    "detail",
     "variant_zh",
     "variant_en",
+    "variant_title",
     "price",
     "currency",
+    "choose_min",
+    "choose_max",
     "stock",
+    "pool",
+    "pool_units",
+    "slot_min",
+    "weekly",
+    "duration_min",
+    "fulfilments",
     "lead_min",
+    "tax_percent",
+    "packing",
+    "uses",
+    "valid_days",
+    "sold_from",
+    "sold_until",
+    "free_cancel",
+    "late_cancel_percent",
+    "no_show_percent",
+    "no_show_after_min",
+    "refund_until_kept",
 ];
 
-/// One row: one variant of one offer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The columns of words: the beginning of their names, and the name when the language is not known.
+const WORDS: [(&str, &str); 3] =
+    [("title_", "title"), ("detail_", "detail"), ("variant_", "variant_title")];
+
+/// Words by language (`zh`, `en`, `und` for not known), each language once.
+pub type Words = Vec<(String, String)>;
+
+base::plain_enum! {
+    /// Whether an offer is on sale; the codes are those of the catalogue.
+    pub enum State { Draft = "draft", Live = "live", Paused = "paused" }
+}
+
+/// Until when cancelling is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeCancel {
+    /// Until the merchant accepts.
+    Accepted,
+    /// Until it is packed.
+    Packed,
+    /// Until it is kept.
+    Kept,
+    /// It never is.
+    Never,
+    /// Until so many seconds before the start.
+    BeforeStart(i64),
+}
+
+/// One row: one variant of an offer, a group of choices, or a choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// The row as a spreadsheet counts it; the header is row 1.
     pub row: u64,
@@ -62,180 +150,87 @@ pub struct Row {
     pub key: String,
     /// The key of the variant; none for the only one.
     pub variant: Option<String>,
-    /// The barcode.
-    pub gtin: Option<Gtin>,
-    /// What kind of offer it is.
-    pub kind: OfferKind,
-    /// Category, when the file names one.
-    pub category: Option<Category>,
-    /// What it is called: language (`zh`, `en`, `und` for not known), text; at least one.
-    pub titles: Vec<(&'static str, String)>,
-    /// What the variant is called: language, text.
-    pub variant_titles: Vec<(&'static str, String)>,
-    /// The price; none makes a draft.
+    /// The number of a group of choices: then the row is no variant.
+    pub group: Option<String>,
+    /// The number of a choice in the group.
+    pub option: Option<String>,
+    /// What is said of the whole offer.
+    pub about: About,
+    /// What it is called: the offer, the group or the choice.
+    pub titles: Words,
+    /// More words.
+    pub details: Words,
+    /// What the variant is called.
+    pub variant_titles: Words,
+    /// The price; of a choice what it adds, or takes off. None makes a draft.
     pub price: Option<Money>,
+    /// Whether it is still sold.
+    pub sold: Option<bool>,
+    /// The fewest choices of a group.
+    pub choose_min: Option<i64>,
+    /// The most.
+    pub choose_max: Option<i64>,
     /// Units on hand; none when not counted.
     pub stock: Option<i64>,
-    /// Minutes until ready.
-    pub lead_min: Option<i64>,
+    /// The name of a supply that is shared.
+    pub pool: Option<String>,
+    /// Units of the supply in one sale.
+    pub pool_units: Option<i64>,
+    /// The grid of a supply of hours, in minutes.
+    pub slot_min: Option<i64>,
+    /// The week of a supply of hours.
+    pub weekly: Option<String>,
+    /// Length of an appointment, in minutes.
+    pub duration_min: Option<i64>,
+}
+
+/// What is said of an offer as a whole; none says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What kind of offer it is.
+    pub kind: Option<OfferKind>,
+    /// Whether it is on sale.
+    pub state: Option<State>,
+    /// The barcode.
+    pub gtin: Option<Gtin>,
+    /// Category, when the file names one.
+    pub category: Option<Category>,
+    /// How it reaches the customer; empty says nothing.
+    pub fulfilments: Vec<Fulfilment>,
+    /// Seconds until ready.
+    pub lead_s: Option<i64>,
+    /// The tax that the price includes, in parts per million of the net price.
+    pub tax_ppm: Option<i64>,
+    /// What packing one costs.
+    pub packing: Option<Money>,
+    /// How often a voucher is used.
+    pub uses: Option<i64>,
+    /// For how many days from purchase.
+    pub valid_days: Option<i64>,
+    /// First moment of sale.
+    pub sold_from: Option<Timestamp>,
+    /// First moment after it.
+    pub sold_until: Option<Timestamp>,
+    /// Until when cancelling is free.
+    pub free_cancel: Option<FreeCancel>,
+    /// What a later cancel costs, in parts per million of the price.
+    pub late_cancel_fee_ppm: Option<i64>,
+    /// What not coming costs, in parts per million of the price.
+    pub no_show_fee_ppm: Option<i64>,
+    /// Seconds after the promised time until she has not come.
+    pub no_show_after_s: Option<i64>,
+    /// Whether it is given back any time before it is kept.
+    pub refund_until_kept: Option<bool>,
 }
 
 impl Row {
+    /// Whether it is a variant; else a group of choices or a choice.
+    pub const fn is_variant(&self) -> bool {
+        self.group.is_none()
+    }
+
     /// Without a price nothing can be sold yet.
     pub const fn is_draft(&self) -> bool {
         self.price.is_none()
     }
-}
-
-/// A file in which no row can be read.
-#[derive(Debug, thiserror::Error)]
-pub enum HeaderError {
-    /// No column that could be a key.
-    #[error("no column `key` or `gtin`: the file has {found}")]
-    NoKey {
-        /// The columns that are there.
-        found: String,
-    },
-    /// No column with a title.
-    #[error("no column `title_zh`, `title_en` or `title`: the file has {found}")]
-    NoTitle {
-        /// The columns that are there.
-        found: String,
-    },
-    /// Two columns mean one thing.
-    #[error("two columns are `{0}`: one is needed")]
-    Twice(&'static str),
-    /// The first line is no text.
-    #[error("the header is not UTF-8 text")]
-    NotText,
-    /// The file cannot be read.
-    #[error("the file cannot be read: {0}")]
-    Unreadable(#[from] csv::Error),
-}
-
-/// A row that was not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("row {row}, column {column}: {reason}")]
-pub struct RowError {
-    /// The row as a spreadsheet counts it; the header is row 1.
-    pub row: u64,
-    /// The column by its name in the file; `*` for the whole row.
-    pub column: String,
-    /// What is wrong and what would be right.
-    pub reason: RowReason,
-}
-
-/// What is wrong with a cell.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RowReason {
-    /// The file breaks off or a quote never ends; nothing after it was read.
-    #[error("the file cannot be read further: {0}")]
-    Unreadable(String),
-    /// Cells are missing or too many.
-    #[error("{found} cells, the header has {expected}")]
-    Cells {
-        /// Cells in this row.
-        found: usize,
-        /// Cells in the header.
-        expected: usize,
-    },
-    /// Another encoding.
-    #[error("not UTF-8 text")]
-    NotText,
-    /// Neither key nor barcode.
-    #[error("no key: a key or a barcode is needed")]
-    NoKey,
-    /// An earlier row has this key and variant.
-    #[error("row {first} has this key already")]
-    Duplicate {
-        /// The earlier row.
-        first: u64,
-    },
-    /// Nothing to call it.
-    #[error("no title: one language is needed")]
-    NoTitle,
-    /// Longer than a label.
-    #[error("{found} characters, at most {max} are taken")]
-    Long {
-        /// Characters in the cell.
-        found: usize,
-        /// What is taken.
-        max: usize,
-    },
-    /// A barcode of another length, or with other signs.
-    #[error("`{0}` is no barcode: 8, 12, 13 or 14 digits are needed")]
-    NotABarcode(String),
-    /// A barcode that was typed wrongly.
-    #[error("the check digit of {gtin} should be {expected}")]
-    CheckDigit {
-        /// The barcode.
-        gtin: String,
-        /// The last digit that would be right.
-        expected: String,
-    },
-    /// A word that is not one of ours.
-    #[error("`{found}` is none of {allowed}")]
-    Word {
-        /// The word.
-        found: String,
-        /// The words that are.
-        allowed: String,
-    },
-    /// Not a price.
-    #[error("`{found}` is no price in {currency}: {places} decimal places after a point, above 0")]
-    Price {
-        /// What stands there.
-        found: String,
-        /// The currency of the row.
-        currency: Currency,
-        /// Its decimal places.
-        places: usize,
-    },
-    /// Not a currency.
-    #[error("`{0}` is no currency: three capital letters of ISO 4217 are needed, such as CNY")]
-    Currency(String),
-    /// Not a count.
-    #[error("`{found}` is no whole number from 0 to {max}")]
-    Count {
-        /// What stands there.
-        found: String,
-        /// The largest that is taken.
-        max: i64,
-    },
-}
-
-/// Writes a catalogue that [`read`] reads as it was; the number of rows. Titles in a language that
-/// has no column of its own are written as `title`.
-pub fn write<'a, W: Write>(
-    writer: W,
-    rows: impl IntoIterator<Item = &'a Row>,
-) -> std::io::Result<u64> {
-    let mut sheet = Sheet::new(writer, &COLUMNS)?;
-    for row in rows {
-        sheet.row(&cells(row))?;
-    }
-    sheet.finish()
-}
-
-fn cells(row: &Row) -> [String; COLUMNS.len()] {
-    let said = |titles: &[(&'static str, String)], language: &str| {
-        titles.iter().find(|(it, _)| *it == language).map(|(_, it)| it.clone()).unwrap_or_default()
-    };
-    let number = |it: Option<i64>| it.map(|it| it.to_string()).unwrap_or_default();
-    [
-        row.key.clone(),
-        row.variant.clone().unwrap_or_default(),
-        row.gtin.map(|it| it.short().to_owned()).unwrap_or_default(),
-        row.kind.code().to_owned(),
-        row.category.map(|it| it.code().to_owned()).unwrap_or_default(),
-        said(&row.titles, "zh"),
-        said(&row.titles, "en"),
-        said(&row.titles, "und"),
-        said(&row.variant_titles, "zh"),
-        said(&row.variant_titles, "en"),
-        row.price.map(decimal::money).unwrap_or_default(),
-        row.price.map(|it| it.currency.to_string()).unwrap_or_default(),
-        number(row.stock),
-        number(row.lead_min),
-    ]
 }

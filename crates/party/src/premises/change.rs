@@ -304,7 +304,11 @@ pub fn close(tx: &mut Tx<'_>, now: Timestamp, cmd: ClosePremises) -> Result<(), 
 }
 
 /// Premises that the actor may change and that are not closed for good.
-fn changeable(tx: &mut Tx<'_>, actor: Actor, id: PremisesId) -> Result<Premises, ChangeError> {
+pub(super) fn changeable(
+    tx: &mut Tx<'_>,
+    actor: Actor,
+    id: PremisesId,
+) -> Result<Premises, ChangeError> {
     let at = by_id(tx, id)?.ok_or(ChangeError::UnknownPremises(id))?;
     may(tx, actor, Right::ManagePremises, Scope::at(at.organisation, at.id))?;
     if at.closed { Err(ChangeError::Closed(id)) } else { Ok(at) }

@@ -5,6 +5,7 @@
 //! an import took a place from, once.
 
 mod change;
+mod media;
 mod memo;
 mod open;
 mod pause;
@@ -13,6 +14,7 @@ pub use change::{
     AddException, AddPremises, ChangeError, ClosePremises, Place, SetHours, SetPlace, add,
     add_exception, close, set_hours, set_place,
 };
+pub use media::{MEDIA_MAX, SetMedia, media_of, set_media};
 pub use open::{Openness, holidays, open_at};
 pub use pause::{Pause, PauseError, PausePremises, PauseReason, ResumePremises, pause, resume};
 

@@ -78,3 +78,55 @@ fn a_wrong_figure_is_named_by_line_and_field() {
     let shape = law::parse("key,value\na,1\n").expect_err("columns are missing");
     assert_eq!(shape, LoadError::Shape);
 }
+
+#[test]
+fn a_release_brings_its_figures_once_and_never_over_an_operators() {
+    each(|db, _| {
+        let ship = |rows: &'static str| {
+            let text = format!("{HEAD}{rows}");
+            done(db, move |tx| law::ship(tx, NOW, &text))
+        };
+        let counts = |it: &law::Shipped| (it.added, it.changed, it.same, it.left_out.len());
+        let load = |rows: &'static str| {
+            let text = format!("{HEAD}{rows}");
+            done(db, move |tx| law::load(tx, NOW, Actor::Platform, &text))
+        };
+        let stands = |key: &'static str| {
+            let all = done(db, |tx| law::standing(tx, Some("cn")));
+            let of = all.into_iter().filter(|it| it.figure.key == key);
+            of.map(|it| (it.figure.value, it.shipped)).collect::<Vec<_>>()
+        };
+        assert!(done(db, law::is_empty));
+        let first = "cn,a,1,s,2026-01-01,,x\ncn,b,1,s,2026-01-01,,x\ncn,c,1,s,2026-01-01,,x\n";
+        assert_eq!(counts(&ship(first)), (3, 0, 0, 0));
+        assert_eq!(counts(&ship(first)), (0, 0, 3, 0), "again: nothing");
+        assert!(!done(db, law::is_empty));
+        // The operator sets b, and ends c to go on with her own.
+        load("cn,b,9,s,2026-01-01,,hers\n");
+        load("cn,c,1,s,2026-01-01,2026-12-31,x\ncn,c,8,s,2027-01-01,,hers\n");
+        // The next release ends a, corrects b, changes c from 2028 on, and knows a new d.
+        let next = "cn,a,1,s,2026-01-01,2026-06-30,x\ncn,a,2,s,2026-07-01,,x\n\
+            cn,b,2,s,2026-01-01,,x\n\
+            cn,c,1,s,2026-01-01,2027-12-31,x\ncn,c,2,s,2028-01-01,,x\ncn,d,1,s,2026-01-01,,x\n";
+        let it = ship(next);
+        assert_eq!(counts(&it), (2, 1, 0, 3));
+        assert!(it.left_out.iter().all(|it| it.key == "b" || it.key == "c"), "{it:?}");
+        assert_eq!(stands("a"), [(1, true), (2, true)]);
+        assert_eq!(stands("b"), [(9, false)]);
+        assert_eq!(stands("c"), [(1, false), (8, false)]);
+        assert_eq!(stands("d"), [(1, true)]);
+        // An older program on the newer database opens nothing that has ended.
+        let older = ship(first);
+        assert_eq!((older.added, older.changed), (0, 0), "{older:?}");
+        assert_eq!(stands("a"), [(1, true), (2, true)]);
+    });
+}
+
+#[test]
+fn what_is_shipped_is_a_list_without_overlaps() {
+    each(|db, _| {
+        let it = done(db, |tx| law::ship(tx, NOW, law::SHIPPED));
+        assert!(it.added > 50 && it.left_out.is_empty(), "{it:?}");
+        assert_eq!(done(db, |tx| law::ship(tx, NOW, law::SHIPPED)).same, it.added);
+    });
+}

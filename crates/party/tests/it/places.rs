@@ -4,11 +4,11 @@ use base::Timestamp;
 use party::person::{PartyState, SetState, set_state};
 use party::premises::{
     AddException, ClosePremises, PausePremises, PauseReason, PremisesState, ResumePremises,
-    SetHours, SetPlace, add_exception, by_id, by_source, close, of_organisation, open_at, pause,
-    resume, set_hours, set_place, within,
+    SetHours, SetMedia, SetPlace, add_exception, by_id, by_source, close, media_of,
+    of_organisation, open_at, pause, resume, set_hours, set_media, set_place, within,
 };
 use party::{Actor, Openness, sign_up};
-use store::Db;
+use store::{BlobId, Db};
 
 use crate::world::*;
 
@@ -265,5 +265,25 @@ fn a_place_described_again_in_the_same_words_changes_nothing() {
         assert_eq!(organisations.iter().map(|it| it.id).collect::<Vec<_>>(), [party(2)]);
         let after = done(db, |tx| party::organisation::all(tx, Some(party(2)), 10));
         assert_eq!(after, []);
+    });
+}
+
+#[test]
+fn pictures_of_a_place_are_set_as_a_whole_by_those_who_manage_it() {
+    each(|db, _| {
+        shop(db, 1, 2, 3);
+        person(db, 9);
+        let set = |raw: i64, marks: &[u8]| {
+            let blobs: Vec<BlobId> = marks.iter().map(|it| BlobId([*it; 32])).collect();
+            let cmd = SetMedia { actor: who(raw), premises: id(3), blobs };
+            told(db, move |tx| set_media(tx, NOW, cmd.clone()))
+        };
+        set(1, &[3, 1, 2]).expect("the owner may");
+        set(1, &[2, 1]).expect("and may change them");
+        assert!(set(9, &[5]).is_err(), "a stranger may not");
+        assert!(set(1, &[5, 5]).unwrap_err().contains("blobs"), "each once");
+        assert!(set(1, &[7; 21]).unwrap_err().contains("at most 20"));
+        let found = db.read(move |tx| media_of(tx, id(3))).unwrap();
+        assert_eq!(found, [BlobId([2; 32]), BlobId([1; 32])]);
     });
 }

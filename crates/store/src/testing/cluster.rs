@@ -25,6 +25,7 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Cluster {
     url: String,
+    folder: PathBuf,
 }
 
 impl Cluster {
@@ -44,15 +45,34 @@ impl Cluster {
     /// The cluster of this test run: `cargo nextest` runs each test in a process of its own, and
     /// all of them share the cluster that the first one starts.
     pub(crate) fn shared() -> Result<Self, String> {
+        Self::of_this_run(Durability::Off)
+    }
+
+    /// Like the one that all tests of a run share, but one that keeps what it acknowledged: a program
+    /// that refuses less is tested against it.
+    ///
+    /// # Errors
+    /// Says what to install or shows the server's log.
+    pub fn durable() -> Result<Self, String> {
+        Self::of_this_run(Durability::On)
+    }
+
+    fn of_this_run(durability: Durability) -> Result<Self, String> {
+        let on = if durability == Durability::On { "-on" } else { "" };
         match (std::env::var("NEXTEST_RUN_ID"), parent()) {
             (Ok(run), Some(runner)) => {
                 let run: String =
                     run.chars().filter(char::is_ascii_alphanumeric).take(12).collect();
-                let dir = std::env::temp_dir().join(format!("hutong-pg-{run}-{runner}"));
-                Self::start_in(&dir, runner, Durability::Off)
+                let dir = std::env::temp_dir().join(format!("hutong-pg-{run}-{runner}{on}"));
+                Self::start_in(&dir, runner, durability)
             }
-            _ => Self::start(Durability::Off),
+            _ => Self::start(durability),
         }
+    }
+
+    /// The folder in which the server keeps its files: all databases and the write-ahead log.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// The URL of the cluster's administrative database.
@@ -79,7 +99,8 @@ impl Cluster {
             std::thread::sleep(Duration::from_millis(20));
         }
         let host = dir.display().to_string().replace('/', "%2F");
-        Ok(Self { url: format!("postgres://hutong@{host}/postgres") })
+        let url = format!("postgres://hutong@{host}/postgres");
+        Ok(Self { url, folder: dir.to_owned() })
     }
 }
 

@@ -10,11 +10,12 @@ mod prepare;
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Durability};
-pub use postgres::{PgDatabase, empty_postgres, fresh_postgres};
+pub use postgres::{checkpoint, empty_postgres, empty_postgres_in, fresh_postgres, rows_as_text};
 pub use prepare::{prepare_all, texts_in};
 
 use crate::db::Db;
 use crate::migrate::Migration;
+pub use crate::scratch::PgDatabase;
 use crate::target::{Options, Target};
 use crate::tx::Engine;
 

@@ -1,36 +1,12 @@
 //! Fresh PostgreSQL databases: cloned from a template that holds the migrations.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::cluster::Cluster;
 use crate::db::Db;
 use crate::migrate::{self, Migration};
-use crate::pg::{Connector, Session};
-use crate::target::Target;
-
-/// A database that is dropped with this value.
-#[derive(Debug)]
-pub struct PgDatabase {
-    name: String,
-    url: String,
-}
-
-impl PgDatabase {
-    /// Its URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for PgDatabase {
-    fn drop(&mut self) {
-        let _ = admin().and_then(|mut it| {
-            it.ddl(&format!("drop database if exists {} with (force)", self.name))
-                .map_err(|error| error.to_string())
-        });
-    }
-}
+use crate::scratch::{self, PgDatabase};
+use crate::target::{OpenError, Target};
 
 /// A fresh database with the migrations of `lists` (those of `store` come by themselves).
 ///
@@ -54,6 +30,40 @@ pub fn empty_postgres() -> PgDatabase {
     }
 }
 
+/// A database without a table in a cluster of the test's own.
+///
+/// # Errors
+/// What the server says.
+pub fn empty_postgres_in(cluster: &Cluster) -> Result<PgDatabase, OpenError> {
+    PgDatabase::make(cluster.url(), "template0")
+}
+
+/// Every row of every table of a database, as text; bytes stand in hex.
+///
+/// # Errors
+/// What the server says.
+pub fn rows_as_text(url: &str) -> Result<Vec<String>, OpenError> {
+    let mut session = scratch::session(url)?;
+    let first = |rows: Vec<tokio_postgres::Row>| -> Vec<String> {
+        rows.iter().filter_map(|it| it.try_get(0).ok()).collect()
+    };
+    let tables = "select tablename::text from pg_tables where schemaname = 'public'";
+    let mut all = Vec::new();
+    for table in first(session.query(tables, &[])?) {
+        let sql = format!("select t::text from \"{table}\" t");
+        all.extend(first(session.query(&sql, &[])?));
+    }
+    Ok(all)
+}
+
+/// Lets a server write all that it holds in memory to its files.
+///
+/// # Errors
+/// What the server says.
+pub fn checkpoint(url: &str) -> Result<(), OpenError> {
+    Ok(scratch::session(url)?.ddl("checkpoint")?)
+}
+
 fn admin_url() -> Result<&'static str, String> {
     static URL: OnceLock<Result<String, String>> = OnceLock::new();
     URL.get_or_init(|| match std::env::var("HUTONG_TEST_PG") {
@@ -62,28 +72,6 @@ fn admin_url() -> Result<&'static str, String> {
     })
     .as_deref()
     .map_err(Clone::clone)
-}
-
-fn admin() -> Result<Session, String> {
-    Connector::new(admin_url()?, &super::test_options())
-        .map_err(|error| error.to_string())?
-        .connect()
-        .map_err(|error| error.to_string())
-}
-
-/// The URL of another database of the cluster.
-fn url_of(name: &str) -> Result<String, String> {
-    let admin = admin_url()?;
-    let (before, after) = admin.split_at(admin.find('?').unwrap_or(admin.len()));
-    let root = before.rsplit_once('/').ok_or("HUTONG_TEST_PG must end with /DATABASE")?.0;
-    Ok(format!("{root}/{name}{after}"))
-}
-
-/// A name that no other process and no other call makes.
-fn fresh_name() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("t{}_{number}", std::process::id())
 }
 
 /// The template of these migrations, made by the first who asks.
@@ -96,30 +84,23 @@ fn template(lists: &[&[Migration]]) -> Result<String, String> {
         .collect();
     let name = format!("template_{}", migrate::digest(&texts));
     let _one = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut admin = admin()?;
-    let text = |error: crate::StoreError| error.to_string();
+    let text = |error: OpenError| error.to_string();
     let known = "select 1::bigint from pg_database where datname = $1";
-    if !admin.query(known, &[base::Val::Text(&name)]).map_err(text)?.is_empty() {
+    let mut session = scratch::session(admin_url()?).map_err(text)?;
+    let there = session.query(known, &[base::Val::Text(&name)]).map_err(|it| it.to_string())?;
+    if !there.is_empty() {
         return Ok(name);
     }
-    let made = fresh_name();
-    admin.ddl(&format!("create database {made} template template0")).map_err(text)?;
-    let target = Target::Postgres { url: url_of(&made)?, keys_url: None, data: None };
-    let db = Db::open_with(&target, lists, super::test_options()).map_err(|it| it.to_string())?;
+    let made = PgDatabase::make(admin_url()?, "template0").map_err(text)?;
+    let target = Target::Postgres { url: made.url().to_owned(), keys_url: None, data: None };
+    let db = Db::open_with(&target, lists, super::test_options()).map_err(text)?;
     db.close();
     drop(db);
     // A neighbour may have been quicker: then its template serves and ours goes.
-    if admin.ddl(&format!("alter database {made} rename to {name}")).is_err() {
-        admin.ddl(&format!("drop database {made} with (force)")).map_err(text)?;
-    }
+    made.keep_as(&name).map_err(text)?;
     Ok(name)
 }
 
 fn clone_of(template: &str) -> Result<PgDatabase, String> {
-    let name = fresh_name();
-    let url = url_of(&name)?;
-    admin()?
-        .ddl(&format!("create database {name} template {template}"))
-        .map_err(|error| error.to_string())?;
-    Ok(PgDatabase { name, url })
+    PgDatabase::make(admin_url()?, template).map_err(|error| error.to_string())
 }

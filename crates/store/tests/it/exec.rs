@@ -80,6 +80,30 @@ fn an_error_that_a_command_swallows_still_undoes_it() {
     });
 }
 
+/// A command's own error, as the crates above have them.
+#[derive(Debug, PartialEq, thiserror::Error)]
+enum Mine {
+    #[error("refused: {0}")]
+    Refused(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[test]
+fn a_database_that_is_busy_is_told_as_that_whatever_a_command_took_it_for() {
+    each_engine(&[TABLES], |db, _| {
+        let answer: Result<(), Mine> = db.write(|tx| {
+            let busy = tx.again("the row was changed meanwhile");
+            Err(Mine::Refused(busy.to_string()))
+        });
+        assert!(matches!(answer, Err(Mine::Store(StoreError::Retry(_)))), "{answer:?}");
+        // What the schema refuses stays the command's to word.
+        let answer: Result<(), Mine> =
+            db.write(|tx| add(tx, 2, -1).map(drop).map_err(|it| Mine::Refused(it.to_string())));
+        assert!(matches!(answer, Err(Mine::Refused(_))), "{answer:?}");
+    });
+}
+
 #[test]
 fn a_reader_cannot_write() {
     each_engine(&[TABLES], |db, _| {

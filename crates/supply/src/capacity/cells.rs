@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Id, Timestamp, Val};
-use store::{Result, Sql, Tx, args};
+use store::{Result, Row, Sql, Tx, args};
 
 use super::batch::Batch;
 use super::rule::{Exception, Weekly};
@@ -61,11 +61,16 @@ pub(super) const fn starts(grid_min: i64, cell: i64) -> Timestamp {
 }
 
 const POOL: &str = "select id, merchant, premises, name, axis, state, overbook, grid_min, rule, \
-     zone, ahead_s, hold_s_max, counted_at, version from pool where id in (";
+     zone, ahead_s, hold_s_max, counted_at, version from pool";
 
 /// The pool, if there is one.
 pub fn pool_by_id(tx: &mut Tx<'_>, id: PoolId) -> Result<Option<Pool>> {
     Ok(pools(tx, &[id])?.into_iter().next())
+}
+
+/// Every pool of a premises, ended ones too, in the order of their ids.
+pub fn pools_of_premises(tx: &mut Tx<'_>, premises: PremisesId) -> Result<Vec<Pool>> {
+    tx.all(&format!("{POOL} where premises = $1 order by id"), args![premises], read)
 }
 
 pub(super) fn pools(tx: &mut Tx<'_>, ids: &[PoolId]) -> Result<Vec<Pool>> {
@@ -73,27 +78,30 @@ pub(super) fn pools(tx: &mut Tx<'_>, ids: &[PoolId]) -> Result<Vec<Pool>> {
         return Ok(Vec::new());
     }
     let mut sql = Sql::new(POOL);
+    sql.push(" where id in (");
     for (at, id) in ids.iter().enumerate() {
         sql.push(if at == 0 { "" } else { ", " }).bind(Val::I64(id.raw()));
     }
     sql.push(") order by id");
-    tx.all(sql.text(), sql.values(), |row| {
-        Ok(Pool {
-            id: row.get(0)?,
-            merchant: row.get(1)?,
-            premises: row.get(2)?,
-            name: row.get(3)?,
-            axis: row.get(4)?,
-            state: row.get(5)?,
-            overbook: row.get(6)?,
-            grid_min: row.get(7)?,
-            rule: row.get(8)?,
-            zone: row.get(9)?,
-            ahead_s: row.get(10)?,
-            hold_s_max: row.get(11)?,
-            counted_at: row.get(12)?,
-            version: row.get(13)?,
-        })
+    tx.all(sql.text(), sql.values(), read)
+}
+
+fn read(row: &Row<'_>) -> Result<Pool> {
+    Ok(Pool {
+        id: row.get(0)?,
+        merchant: row.get(1)?,
+        premises: row.get(2)?,
+        name: row.get(3)?,
+        axis: row.get(4)?,
+        state: row.get(5)?,
+        overbook: row.get(6)?,
+        grid_min: row.get(7)?,
+        rule: row.get(8)?,
+        zone: row.get(9)?,
+        ahead_s: row.get(10)?,
+        hold_s_max: row.get(11)?,
+        counted_at: row.get(12)?,
+        version: row.get(13)?,
     })
 }
 

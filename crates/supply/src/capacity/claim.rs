@@ -157,6 +157,11 @@ pub fn claim_all(tx: &mut Tx<'_>, now: Timestamp, cmds: &[Claim]) -> Result<(), 
     let duplicates_before = batch.len();
     let capacities = capacities(tx, now, &units)?;
     for (&(pool, cell), &quantity) in &units {
+        #[cfg(any(test, feature = "testing"))]
+        if super::testing::guard_is_off() {
+            cells::take_unguarded(&mut batch, pool, cell, quantity);
+            continue;
+        }
         cells::take(&mut batch, pool, cell, quantity, capacities.get(&(pool, cell)).copied());
     }
     match batch.run(tx)? {

@@ -27,7 +27,7 @@ mod slots;
 pub mod testing;
 
 pub(crate) use cells::off_rule;
-pub use cells::{Pool, cell_of, left, pool_by_id};
+pub use cells::{Pool, cell_of, left, pool_by_id, pools_of_premises};
 pub use change::{
     ChangeError, Claimed, Part, claim_by_id, confirm, consume, extend, lapsed, release,
     release_part,

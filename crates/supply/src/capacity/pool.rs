@@ -186,7 +186,8 @@ fn tell(
     tx.emit(now, Event { kind: "pool.changed", thing, actor, facts: &[fact] })
 }
 
-fn check_create(cmd: &Create) -> Result<(), PoolError> {
+/// Refuses a figure that no pool can have; the rule alone, no database.
+pub(crate) fn check_create(cmd: &Create) -> Result<(), PoolError> {
     if cmd.name.trim().is_empty() || cmd.name.chars().count() > 200 {
         return invalid("name", "1 to 200 characters");
     }

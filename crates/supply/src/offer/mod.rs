@@ -148,6 +148,8 @@ pub struct Variant {
     pub id: VariantId,
     /// What it is a variant of.
     pub offer: OfferId,
+    /// The merchant's own key, unique in the offer; lists name it by this.
+    pub merchant_key: Option<String>,
     /// Its words; empty when the offer's say enough.
     pub texts: Vec<Text>,
     /// `None`: a draft, can't be sold.

@@ -322,7 +322,7 @@ fn texts(tx: &mut Tx<'_>, offers: &[OfferId]) -> Result<BTreeMap<i64, Vec<Text>>
 
 fn variants(tx: &mut Tx<'_>, offers: &[OfferId]) -> Result<Vec<Variant>> {
     let head = "select id, offer, price_minor, price_currency, price_version, pool, pool_units, \
-                duration_min, active from variant where offer in (";
+                duration_min, active, merchant_key from variant where offer in (";
     let sql = listed(
         head,
         offers.iter().map(|it| it.raw()),
@@ -332,6 +332,7 @@ fn variants(tx: &mut Tx<'_>, offers: &[OfferId]) -> Result<Vec<Variant>> {
         Ok(Variant {
             id: row.get(0)?,
             offer: row.get(1)?,
+            merchant_key: row.get(9)?,
             texts: Vec::new(),
             price: money_opt(row, 2)?,
             price_version: row.get(4)?,

@@ -97,7 +97,14 @@ fn variants(offer: &Offer) -> Result<(), OfferError> {
     if ids.len() != offer.variants.len() || offer.variants.iter().any(|it| it.offer != offer.id) {
         return invalid("variants", "each variant once, each of this offer");
     }
-    for Variant { texts: words, price, pool_units, duration_min, .. } in &offer.variants {
+    let keyed: Vec<_> = offer.variants.iter().filter_map(|it| it.merchant_key.as_ref()).collect();
+    if keyed.iter().collect::<BTreeSet<_>>().len() != keyed.len() {
+        return invalid("variants.merchant_key", "another key for each variant");
+    }
+    for Variant { texts: words, price, pool_units, duration_min, merchant_key, .. } in
+        &offer.variants
+    {
+        word("variants.merchant_key", merchant_key.as_deref(), 100)?;
         texts("variants.texts", words)?;
         range("pool_units", *pool_units, 1, 1_000_000, "from 1 to 1000000 units")?;
         range("duration_min", *duration_min, 0, 1_440, "from 0 to 1440 minutes")?;

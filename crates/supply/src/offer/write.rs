@@ -231,16 +231,21 @@ fn write_variants(
     old: &Offer,
 ) -> Result<(), OfferError> {
     let offer = &cmd.offer;
-    tx.later("update variant set active = false where offer = $1", args![offer.id])?;
+    // The keys are given anew, so that two variants can swap theirs.
+    tx.later(
+        "update variant set active = false, merchant_key = null where offer = $1",
+        args![offer.id],
+    )?;
     for (position, variant) in (0_i64..).zip(&offer.variants) {
         let Some(before) = old.variants.iter().find(|it| it.id == variant.id) else {
             insert_variant(tx, now, cmd.actor, position, variant)?;
             continue;
         };
         let sql = "update variant set position = $2, active = $3, pool = $4, pool_units = $5,
-                       duration_min = $6 where id = $1";
+                       duration_min = $6, merchant_key = $7 where id = $1";
         let Variant { id, active, pool, pool_units, duration_min, .. } = variant;
-        tx.later(sql, args![*id, position, *active, *pool, *pool_units, *duration_min])?;
+        let key = variant.merchant_key.clone();
+        tx.later(sql, args![*id, position, *active, *pool, *pool_units, *duration_min, key])?;
         match variant.price {
             Some(price) if before.price != Some(price) => {
                 write_price(tx, now, cmd.actor, before, price)?;
@@ -407,10 +412,11 @@ fn insert_variant(
     variant: &Variant,
 ) -> Result<(), OfferError> {
     let sql = "insert into variant (id, offer, position, active, price_minor, price_currency,
-                   price_version, pool, pool_units, duration_min)
-               values ($1, $2, $3, $4, null, null, 0, $5, $6, $7) on conflict do nothing";
+                   price_version, pool, pool_units, duration_min, merchant_key)
+               values ($1, $2, $3, $4, null, null, 0, $5, $6, $7, $8) on conflict do nothing";
     let Variant { id, offer, active, pool, pool_units, duration_min, price, .. } = variant;
-    let values = args![*id, *offer, position, *active, *pool, *pool_units, *duration_min];
+    let key = variant.merchant_key.clone();
+    let values = args![*id, *offer, position, *active, *pool, *pool_units, *duration_min, key];
     if tx.exec(sql, values)? == 0 {
         return Err(OfferError::Duplicate);
     }

@@ -50,6 +50,7 @@ fn variant(offer: OfferId, raw: i64, fen: Option<i64>) -> Variant {
     Variant {
         id: VariantId::from_raw(raw),
         offer,
+        merchant_key: None,
         texts: vec![Text::new("en", "bowl"), Text::new("zh", "碗")],
         price: fen.map(yuan),
         price_version: 0,
@@ -317,6 +318,38 @@ fn an_appointment_takes_the_slots_of_its_whole_visit() {
             let cell = capacity::cell_of(15, start);
             assert_eq!((want.from, want.until, want.quantity), (cell, cell + 3, 1));
             assert_eq!(line.want(1, None), None);
+            Ok::<_, StoreError>(())
+        })
+        .expect("the story holds");
+    });
+}
+
+#[test]
+fn a_variants_key_is_its_own_in_the_offer_and_two_variants_can_swap_theirs() {
+    each_engine(|db, _| {
+        db.write(|tx| {
+            let mut offer = noodles(1);
+            let keyed = |raw, key: &str| Variant {
+                merchant_key: Some(key.to_owned()),
+                ..variant(OfferId::from_raw(1), raw, Some(1_800))
+            };
+            offer.variants = vec![keyed(10, "small"), keyed(11, "small")];
+            let twice = OfferError::Invalid {
+                field: "variants.merchant_key",
+                wanted: "another key for each variant",
+            };
+            assert_eq!(create(tx, offer.clone()), Err(twice));
+            offer.variants = vec![keyed(10, "small"), keyed(11, "large")];
+            create(tx, offer.clone()).expect("each has a key of its own");
+            offer.variants = vec![keyed(10, "large"), keyed(11, "small")];
+            update(tx, offer).expect("they can swap");
+            let keys: Vec<_> = read(tx, 1)?
+                .variants
+                .into_iter()
+                .map(|it| (it.id.raw(), it.merchant_key))
+                .collect();
+            let key = |it: &str| Some(it.to_owned());
+            assert_eq!(keys, [(10, key("large")), (11, key("small"))]);
             Ok::<_, StoreError>(())
         })
         .expect("the story holds");

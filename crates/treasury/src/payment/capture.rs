@@ -7,7 +7,7 @@ use super::rules::{share, standing};
 use super::{Capture, PaidPart, Payment, PaymentState, refund, rows};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
 use crate::requests::{self, NewRequest, RequestKind};
-use crate::{PaymentId, PostingId};
+use crate::{PaymentId, PostingId, settle};
 
 /// Why a capture is not asked for, or a payment not given up, in the order of the checks.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,9 @@ pub fn request_capture(
     else {
         return Err(CaptureError::TakenAsAWhole);
     };
+    if part.amount.minor == 0 {
+        return free(tx, now, found, &part, posting);
+    }
     match found.state {
         PaymentState::Authorised
         | PaymentState::Captured
@@ -64,15 +67,10 @@ pub fn request_capture(
     if part.capture_asked {
         return Ok(());
     }
-    if part.due().minor == 0 && part.amount.minor > 0 {
+    if part.due().minor == 0 {
         return Err(CaptureError::GivenUp);
     }
     tx.later("update payment_part set capture_asked = true where order_id = $1", args![order])?;
-    if part.due().minor == 0 {
-        let by = Incoming { account: Account::Escrow, owner: order, posting };
-        apply(tx, now, found, &[order], by)?;
-        return Ok(());
-    }
     let new = NewRequest {
         key: format!("capture:{payment}:{order}"),
         provider: &provider,
@@ -84,6 +82,53 @@ pub fn request_capture(
     };
     requests::queue(tx, now, &new)?;
     Ok(())
+}
+
+/// An order that costs the customer nothing: what the platform adds is booked, once.
+fn free(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: Payment,
+    part: &PaidPart,
+    posting: PostingId,
+) -> Result<(), CaptureError> {
+    tx.later(
+        "update payment_part set capture_asked = true where order_id = $1",
+        args![part.order],
+    )?;
+    if part.funded != funding(part) {
+        let by = Incoming { account: Account::Escrow, owner: part.order, posting };
+        apply(tx, now, payment, &[part.order], by)?;
+    }
+    Ok(())
+}
+
+/// The provider will not take an order's part although it guaranteed it: nothing of it will come.
+/// What waited for the capture ends with it. The payment's row must be locked.
+pub(crate) fn refused(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    payment: PaymentId,
+    order: i64,
+) -> Result<(), StoreError> {
+    let Some(mut found) = rows::by_id(tx, payment)? else { return Ok(()) };
+    let Some(part) = found.parts.iter_mut().find(|it| it.order == order) else { return Ok(()) };
+    if !part.is_under_way() {
+        return Ok(());
+    }
+    part.voided = Money::new(part.voided.minor + part.due().minor, part.amount.currency);
+    tx.later(
+        "update payment_part set voided_minor = $2 where order_id = $1",
+        args![order, part.voided.minor],
+    )?;
+    tx.later(
+        "update refund set state = 'completed', source = 'void', ended_at = $2
+         where order_id = $1 and state = 'waiting'",
+        args![order, now],
+    )?;
+    settle::drop_awaiting(tx, order)?;
+    let state = standing(&found.parts).unwrap_or(found.state);
+    rows::set_state(tx, payment, state)
 }
 
 /// Gives up a payment that nobody waits for any more (the checkout lapsed): the provider is asked
@@ -169,7 +214,9 @@ pub(crate) fn apply(
         _ => ("payment.captured", payment.id.raw()),
     };
     ledger::post(tx, now, Posting { id: by.posting, kind, thing, legs: &legs })?;
-    payment.state = standing(&payment.parts).unwrap_or(PaymentState::Captured);
+    // An order that costs nothing says nothing of the others' money.
+    let free = if payment.total.minor == 0 { PaymentState::Captured } else { payment.state };
+    payment.state = standing(&payment.parts).unwrap_or(free);
     rows::set_state(tx, payment.id, payment.state)?;
     tx.emit(
         now,
@@ -180,14 +227,19 @@ pub(crate) fn apply(
             facts: &[("amount", Fact::Money(sum)), ("orders", Fact::Count(orders.len() as i64))],
         },
     )?;
-    if payment.parts.iter().any(|it| it.capture_asked && orders.contains(&it.order)) {
-        refund::start_waiting(tx, now, &mut payment, orders)?;
+    let asked = |it: &&PaidPart| it.capture_asked && orders.contains(&it.order);
+    let asked: Vec<i64> = payment.parts.iter().filter(asked).map(|it| it.order).collect();
+    for order in &asked {
+        settle::start_awaiting(tx, now, payment.id, *order)?;
+    }
+    if !asked.is_empty() {
+        refund::start_waiting(tx, now, &mut payment, &asked)?;
     }
     Ok(payment)
 }
 
 /// What the platform adds to a part: its share of what was not given up.
-fn funding(part: &PaidPart) -> Money {
+pub(super) fn funding(part: &PaidPart) -> Money {
     let given_up = share(part.promotion.minor, part.voided.minor, part.amount.minor);
     Money::new(part.promotion.minor - given_up, part.amount.currency)
 }

@@ -11,6 +11,7 @@
 //! Cash is a payment too: planned is *due*, captured is *collected*; handing over is a matter of
 //! the till ([`crate::cash`]).
 
+mod addition;
 mod capture;
 mod plan;
 mod record;
@@ -22,6 +23,9 @@ pub mod rules;
 use base::{Currency, Money, Timestamp};
 use party::{PartyId, PremisesId};
 
+pub(crate) use addition::book as book_addition;
+pub use addition::{AdditionBack, addition_left, return_addition};
+pub(crate) use capture::refused as capture_refused;
 pub use capture::{CaptureError, abandon, request_capture};
 pub(crate) use capture::{Incoming, apply as apply_capture, with_free};
 pub use plan::{PlanError, plan};
@@ -152,6 +156,15 @@ impl PaidPart {
         let left = self.amount.minor - self.voided.minor - self.captured.minor;
         Money::new(left, self.amount.currency)
     }
+    /// Whether its capture was asked for and is not booked yet.
+    pub fn is_under_way(&self) -> bool {
+        self.capture_asked && self.captured.minor == 0 && self.due().minor > 0
+    }
+    /// Whether its money is there or on its way by the merchant's acceptance: false before that, for
+    /// cash that nobody has collected, and when the provider refused the capture.
+    pub fn is_secured(&self) -> bool {
+        self.amount.minor == 0 || self.captured.minor > 0 || self.is_under_way()
+    }
     /// What lies in escrow of the customer's money: paid, neither kept nor given back.
     pub fn held(&self) -> Money {
         let left = self.captured.minor - self.kept.minor - self.escrow_refunded.minor;
@@ -269,4 +282,6 @@ pub enum Milestone {
     Refunded(RefundId),
     /// A refund did not go through; its money is back where it came from.
     RefundFailed(RefundId),
+    /// The provider has said all that it knows of a payment; it stands as it stands.
+    Asked(PaymentId),
 }

@@ -16,7 +16,7 @@ use super::rules::{share, standing};
 use super::{Method, PaidPart, Payment, PaymentState, rows};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
 use crate::requests::{self, NewRequest, RequestKind};
-use crate::{PaymentId, PostingId, RefundId};
+use crate::{PaymentId, PostingId, RefundId, settle};
 
 base::plain_enum! {
     /// Who bears a refund.
@@ -161,6 +161,8 @@ pub struct Refund {
     pub order: i64,
     /// The customer's money.
     pub amount: Money,
+    /// What goes back to the platform of its addition, when that was frozen.
+    pub promotion: Option<Money>,
     /// Where it comes from.
     pub source: Source,
     /// The statement line that it takes back, when it was kept.
@@ -196,9 +198,14 @@ pub fn give_back(
         open(tx, now, &cmd, NewRefund { source: Source::Escrow, ..NewRefund::default() })?;
         let promotion = out_of_escrow(tx, now, &mut payment, &cmd)?;
         (ask(tx, now, &payment, &cmd)?, promotion)
-    } else if part.capture_asked {
+    } else if part.is_under_way() {
         wait(tx, now, &part, &cmd)?;
         (How::Waiting, nothing)
+    } else if part.capture_asked {
+        // The provider refused the capture: nothing was taken, and nothing will be.
+        let new = NewRefund { source: Source::Void, line: None, state: RefundState::Completed };
+        open(tx, now, &cmd, new)?;
+        (How::Void, nothing)
     } else if guaranteed {
         void(tx, now, &mut payment, &part, &cmd)?;
         (How::Void, nothing)
@@ -247,8 +254,9 @@ fn open(
     let ended = (new.state == RefundState::Completed).then_some(now);
     let count = tx.exec(
         "insert into refund (id, payment, order_id, amount_minor, currency, source, line, reason,
-             borne_by, state, posting, asked_at, ended_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) on conflict do nothing",
+             borne_by, state, posting, asked_at, ended_at, promotion_minor)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         on conflict do nothing",
         args![
             cmd.refund,
             cmd.payment,
@@ -262,7 +270,8 @@ fn open(
             new.state,
             cmd.posting,
             now,
-            ended
+            ended,
+            cmd.promotion.map(|it| it.minor)
         ],
     )?;
     if count == 1 { Ok(()) } else { Err(GiveBackError::Already { refund: cmd.refund }) }
@@ -358,20 +367,15 @@ fn wait(
     part: &PaidPart,
     cmd: &GiveBack,
 ) -> Result<(), GiveBackError> {
-    let waiting = tx.one(
-        "select cast(coalesce(sum(amount_minor), 0) as bigint) from refund
-         where order_id = $1 and state = 'waiting'",
-        args![cmd.order],
-        |row| row.get::<i64>(0),
-    )?;
-    let left = part.due().minor - waiting;
+    let left = part.due().minor - settle::awaited(tx, cmd.order)?.paid;
     if cmd.amount.minor > left {
         return Err(GiveBackError::TooMuch { left: Money::new(left, cmd.amount.currency) });
     }
     open(tx, now, cmd, NewRefund { state: RefundState::Waiting, ..NewRefund::default() })
 }
 
-/// Begins the refunds that waited for the capture of `orders`.
+/// Begins the refunds that waited for the capture of `orders`, each with its frozen share of the
+/// platform's addition as far as it is there.
 pub(super) fn start_waiting(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -380,12 +384,15 @@ pub(super) fn start_waiting(
 ) -> Result<(), PostError> {
     let waiting = refunds_where(tx, "payment = $1 and state = 'waiting'", payment.id.raw())?;
     for it in waiting.iter().filter(|it| orders.contains(&it.order)) {
+        let left = rows::part_of(tx, it.order)?.map(|part| part.held_promotion().minor);
+        let frozen = it.promotion.zip(left);
+        let promotion = frozen.map(|(it, left)| Money::new(it.minor.min(left), it.currency));
         let cmd = GiveBack {
             refund: it.id,
             payment: it.payment,
             order: it.order,
             amount: it.amount,
-            promotion: None,
+            promotion,
             reason: "waited",
             borne_by: it.borne_by,
             posting: it.posting,

@@ -1,6 +1,6 @@
 //! How refunds end, and reading them.
 
-use base::{Id as _, Timestamp};
+use base::{Id as _, Money, Timestamp};
 use store::{Event, Fact, Row, StoreError, Tx, args};
 
 use super::refund::negative;
@@ -94,15 +94,18 @@ pub(super) fn refunds_where(
 ) -> Result<Vec<Refund>, StoreError> {
     let sql = format!(
         "select id, payment, order_id, amount_minor, currency, source, line, reason, borne_by,
-                state, posting, asked_at, ended_at, failure
+                state, posting, asked_at, ended_at, failure, promotion_minor
          from refund where {filter} order by id"
     );
     tx.all(&sql, args![number], |row: &Row<'_>| {
+        let amount = row.money(3)?;
+        let promotion: Option<i64> = row.get(14)?;
         Ok(Refund {
             id: row.get(0)?,
             payment: row.get(1)?,
             order: row.get(2)?,
-            amount: row.money(3)?,
+            amount,
+            promotion: promotion.map(|minor| Money::new(minor, amount.currency)),
             source: row.get(5)?,
             line: row.get(6)?,
             reason: row.get(7)?,

@@ -6,6 +6,7 @@
 //! a line of its own, in the shares frozen in the line that it takes back, and never changes a line
 //! that was paid out.
 
+mod later;
 mod reverse;
 mod rows;
 
@@ -18,6 +19,8 @@ use crate::ledger::{self, Account, Leg, PostError, Posting, negative};
 use crate::payment;
 use crate::{PostingId, RefundId, day};
 
+pub use later::when_taken;
+pub(crate) use later::{addition_after_capture, awaited, drop_awaiting, start_awaiting};
 pub(crate) use reverse::undo_reversal;
 pub use reverse::{ReverseError, Reversed, ReversedLine, reversed};
 use rows::{INSERT_LINE, line_args};
@@ -189,25 +192,28 @@ pub fn keep_fee(tx: &mut Tx<'_>, now: Timestamp, cmd: Kept) -> Result<Line, Sett
 fn release(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    mut cmd: Kept,
+    cmd: Kept,
     kind: LineKind,
 ) -> Result<Line, SettleError> {
-    let mut line = line_of(&cmd, kind, now)?;
-    let once = format!("{kind}:{}:{}:{}", cmd.order, cmd.part, cmd.part_no);
+    release_line(tx, now, line_of(&cmd, kind, now)?)
+}
+
+fn release_line(tx: &mut Tx<'_>, now: Timestamp, mut line: Line) -> Result<Line, SettleError> {
+    let once = format!("{}:{}:{}:{}", line.kind, line.order, line.part, line.part_no);
     if line.platform_share() > 0 {
         let taken = take_with_addition(tx, &line, &once)?;
-        cmd.gross = cmd.gross.minus(line.promotion)?.plus(taken)?;
-        cmd.promotion = Some((Funder::Platform, taken));
-        line = line_of(&cmd, kind, now)?;
+        line.gross = line.gross.minus(line.promotion)?.plus(taken)?;
+        line.promotion = taken;
+        line = priced(line)?;
         if tx.exec(INSERT_LINE, &line_args(&line, &once))? == 0 {
-            return Err(already(&cmd));
+            return Err(already(&line));
         }
     } else {
         let take = take_args(&line);
         let insert = line_args(&line, &once);
         let counts = tx.exec_all(&[(INSERT_LINE, &insert), (TAKE, &take)])?;
         if counts[0] == 0 {
-            return Err(already(&cmd));
+            return Err(already(&line));
         }
         if counts[1] == 0 {
             return Err(not_held(tx, &line)?);
@@ -217,8 +223,8 @@ fn release(
     Ok(line)
 }
 
-fn already(cmd: &Kept) -> SettleError {
-    SettleError::Already { part: cmd.part.to_owned(), part_no: cmd.part_no }
+fn already(line: &Line) -> SettleError {
+    SettleError::Already { part: line.part.clone(), part_no: line.part_no }
 }
 
 fn not_held(tx: &mut Tx<'_>, line: &Line) -> Result<SettleError, StoreError> {
@@ -244,7 +250,8 @@ fn take_args(line: &Line) -> [Val<'_>; 4] {
 
 /// Takes the customer's money of a line, and with it what is asked of the platform's addition: at
 /// most what is left of it, and all of that with the last of the customer's money, so that rounding
-/// neither stops anything nor leaves a cent behind.
+/// neither stops anything nor leaves a cent behind. A line that takes nothing of the customer's
+/// (the platform paid for all of it) gets what it asks for.
 fn take_with_addition(tx: &mut Tx<'_>, line: &Line, once: &str) -> Result<Money, SettleError> {
     let sql = "update payment_part set kept_minor = kept_minor + $2
         where order_id = $1 and merchant = $3 and currency = $4
@@ -263,7 +270,8 @@ fn take_with_addition(tx: &mut Tx<'_>, line: &Line, once: &str) -> Result<Money,
             None => Err(not_held(tx, line)?),
         };
     };
-    let taken = if held == 0 { addition } else { addition.min(line.promotion.minor) };
+    let last = held == 0 && line.gross.minor > line.platform_share();
+    let taken = if last { addition } else { addition.min(line.promotion.minor) };
     tx.later(
         "update payment_part set kept_promotion_minor = kept_promotion_minor + $2
          where order_id = $1",
@@ -302,32 +310,15 @@ fn post_line(tx: &mut Tx<'_>, now: Timestamp, line: &Line) -> Result<(), SettleE
     Ok(())
 }
 
-/// The rule alone: a line from gross to net.
+/// The line of something kept, from gross to net.
 fn line_of(cmd: &Kept, kind: LineKind, now: Timestamp) -> Result<Line, SettleError> {
     let (funder, promotion) = match cmd.promotion {
         Some((funder, sum)) => (Some(funder), sum),
         None => (None, Money::zero(cmd.gross.currency)),
     };
-    let sums = |field, why| Err(SettleError::Sums { field, why });
-    if cmd.gross.minor < 0 {
-        return sums("gross", "it must not be below zero");
-    }
-    if cmd.tip.minor < 0 || promotion.minor < 0 {
-        return sums("tip and promotion", "they must not be below zero");
-    }
-    if !(0..=1_000_000).contains(&cmd.commission_ppm) {
-        return sums("commission_ppm", "it must be from 0 to 1000000");
-    }
-    let base = cmd.gross.minus(cmd.tip)?;
-    let own = if funder == Some(Funder::Platform) { base.minus(promotion)? } else { base };
-    base.plus(promotion)?;
-    if own.minor < 0 {
-        return sums("gross", "it must hold the tip and the platform's promotion");
-    }
-    let commission = base.ppm(cmd.commission_ppm)?;
     let nothing = Money::zero(cmd.gross.currency);
     let today = day::business_day(now);
-    Ok(Line {
+    priced(Line {
         id: cmd.posting,
         merchant: cmd.merchant,
         order: cmd.order,
@@ -338,10 +329,10 @@ fn line_of(cmd: &Kept, kind: LineKind, now: Timestamp) -> Result<Line, SettleErr
         promotion,
         funder,
         tip: cmd.tip,
-        commission,
+        commission: nothing,
         commission_ppm: cmd.commission_ppm,
         commission_version: cmd.commission_rule_version,
-        net: base.minus(commission)?,
+        net: nothing,
         reversed: nothing,
         tip_reversed: nothing,
         of_line: None,
@@ -350,4 +341,27 @@ fn line_of(cmd: &Kept, kind: LineKind, now: Timestamp) -> Result<Line, SettleErr
         day: today,
         expected_day: day::payout_day(today),
     })
+}
+
+/// The rule alone: commission and net of a line's other sums.
+fn priced(line: Line) -> Result<Line, SettleError> {
+    let sums = |field, why| Err(SettleError::Sums { field, why });
+    if line.gross.minor < 0 {
+        return sums("gross", "it must not be below zero");
+    }
+    if line.tip.minor < 0 || line.promotion.minor < 0 {
+        return sums("tip and promotion", "they must not be below zero");
+    }
+    if !(0..=1_000_000).contains(&line.commission_ppm) {
+        return sums("commission_ppm", "it must be from 0 to 1000000");
+    }
+    let base = line.gross.minus(line.tip)?;
+    let platform = line.funder == Some(Funder::Platform);
+    let own = if platform { base.minus(line.promotion)? } else { base };
+    base.plus(line.promotion)?;
+    if own.minor < 0 {
+        return sums("gross", "it must hold the tip and the platform's promotion");
+    }
+    let commission = base.ppm(line.commission_ppm)?;
+    Ok(Line { commission, net: base.minus(commission)?, ..line })
 }

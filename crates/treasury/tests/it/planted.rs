@@ -187,3 +187,38 @@ fn what_waits_too_long_is_found() {
         assert_eq!(names[1..], ["request.waits"; 3]);
     });
 }
+
+#[test]
+fn what_waits_for_a_capture_that_was_booked_is_found() {
+    check(
+        &["insert into after_capture (id, order_id, merchant, kind, part, part_no, currency,
+               gross_minor, tip_minor, promotion_minor, commission_ppm, commission_version,
+               asked_at)
+           values (1, 1, 7, 'fee', 'no_show', 1, 'CNY', 5, 0, 0, 0, 0, 0)"],
+        &["settlement.missed_its_capture", "settlement.waits_for_capture"],
+    );
+}
+
+#[test]
+fn a_question_that_waits_too_long_is_found() {
+    for (kind, state) in [("ask", "sent"), ("capture", "taken")] {
+        each_engine(&[MIGRATIONS], |db, _| {
+            let world = World::new(db);
+            day(&world);
+            let asked_at = world.now().plus_s(-3_601);
+            world
+                .run(move |tx, _| {
+                    tx.exec(
+                        "insert into provider_request (idempotency_key, provider, payment, kind,
+                         amount_minor, currency, state, attempts, due_at, asked_at)
+                     values ('ask:1', 'sandbox', 1, $1, 5, 'CNY', $2, 1, $3, $3)",
+                        store::args![kind, state, asked_at],
+                    )
+                    .map(drop)
+                })
+                .unwrap();
+            let found: Vec<_> = world.found().iter().map(|it| it.name).collect();
+            assert_eq!(found, ["ask.waits"]);
+        });
+    }
+}

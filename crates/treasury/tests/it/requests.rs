@@ -147,3 +147,69 @@ fn a_capture_that_the_provider_refuses_is_named() {
         assert_eq!(world.breaks(), ["capture_refused"]);
     });
 }
+
+/// The provider took it and says so; its message is lost. It is asked until its message is here.
+#[test]
+fn a_request_that_was_taken_is_asked_about_until_its_message_is_here() {
+    each_engine(&[MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let payment = world.planned(&[(1, 7, 500, 0)], Capture::OnAccept);
+        let id = payment.id;
+        world.send();
+        world.hear(id, What::Authorised(cny(500)));
+        let posting = world.id();
+        world.run(move |tx, now| payment::request_capture(tx, now, id, 1, posting)).unwrap();
+        let key = due(&world).remove(0).key;
+        answer(&world, &key, accepted());
+        // Refusals of an earlier try do not undo what it has.
+        answer(&world, &key, Answered::Refused { code: "late".into() });
+        assert!(due(&world).is_empty());
+        world.wait(600);
+        let again = due(&world);
+        assert_eq!((again[0].kind, again[0].asks), (RequestKind::Query, RequestKind::Capture));
+        answer(&world, &key, accepted());
+        assert!(due(&world).is_empty(), "the next question waits longer");
+        world.wait(3_600);
+        let found: Vec<_> = world.found().iter().map(|it| it.name).collect();
+        assert_eq!(found, ["ask.waits"]);
+        // The question brings the message along, and ends with it.
+        assert_eq!(due(&world).len(), 1);
+        world.hear(id, What::Captured(cny(500)));
+        answer(&world, &key, accepted());
+        world.wait(86_400);
+        assert!(due(&world).is_empty());
+        world.sound();
+
+        // A message that comes by itself ends it without another question.
+        let given = world.give_back(id, 1, 500).unwrap();
+        let key = due(&world).remove(0).key;
+        answer(&world, &key, accepted());
+        world.hear(id, What::RefundCompleted(given.refund));
+        world.wait(600);
+        assert!(due(&world).is_empty());
+        world.sound();
+    });
+}
+
+#[test]
+fn a_payment_is_asked_about_once_and_the_answer_says_when_it_is_here() {
+    each_engine(&[MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let payment = world.planned(&[(1, 7, 500, 0)], Capture::Now).id;
+        world.send();
+        let ask = || world.run(move |tx, now| requests::ask(tx, now, payment)).unwrap();
+        let since = world.now();
+        assert_eq!(ask(), Some(requests::Asked { since, answered: false }));
+        world.wait(5);
+        assert_eq!(ask(), Some(requests::Asked { since, answered: false }));
+        let asked = due(&world);
+        assert_eq!((asked.len(), asked[0].kind, asked[0].attempt), (1, RequestKind::Ask, 1));
+        assert_eq!(asked[0].provider_ref.as_deref(), Some("gw_1"));
+        assert_eq!(answer(&world, &asked[0].key, Answered::Lost), None);
+        let key = due(&world).remove(0).key;
+        assert_eq!(answer(&world, &key, accepted()), Some(Milestone::Asked(payment)));
+        assert_eq!(answer(&world, &key, accepted()), None, "once");
+        assert_eq!(ask(), Some(requests::Asked { since, answered: true }));
+        world.sound();
+    });
+}

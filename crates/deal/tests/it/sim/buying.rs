@@ -1,9 +1,8 @@
 //! From the wish to the merchant's answer.
 
 use base::{Currency, Id as _, Money};
-use deal::checkout::{Basket, HOLD_S, Hold, HoldError, PAY_S, Wish};
+use deal::checkout::{ASK_S, Basket, HOLD_S, Hold, HoldError, PAY_S, Wish};
 use deal::order::OrderState;
-use deal::pay::ACCEPT_S;
 use deal::{Decline, DeclineReason};
 use supply::capacity::cell_of;
 use supply::offer::FulfilmentKind;
@@ -74,10 +73,12 @@ impl Shop {
     }
 
     fn wish_voucher(&mut self) -> Wished {
-        let basket = self.world.basket(vec![wish(self.world.voucher, 1)]);
+        // Nobody serves it when it is bought.
+        let tip_minor = if self.rng.below(8) == 0 { self.tip() } else { 0 };
+        let basket = Basket { tip_minor, ..self.world.basket(vec![wish(self.world.voucher, 1)]) };
         let line = Line { unit: VOUCHER, quantity: 1, current: 1, net: VOUCHER, takes: Vec::new() };
         let known = self.known(&basket, Kind::Voucher, vec![line]);
-        Wished { basket, known, wrong: false }
+        Wished { basket, known, wrong: tip_minor > 0 }
     }
 
     /// One cut or two at once, at one of the next half hours.
@@ -176,11 +177,13 @@ impl Shop {
             due: self.now.plus_s(HOLD_S),
             payment: None,
             met: false,
+            held_until: self.now.plus_s(HOLD_S),
             capture_due: false,
             taken: false,
             packed: false,
             used: 0,
             reviewed: false,
+            waiting: Vec::new(),
             escrow: 0,
             added: 0,
             back: 0,
@@ -198,7 +201,7 @@ impl Shop {
             Pays::OnAccept => (Method::Provider("bank".to_owned()), Capture::OnAccept),
             Pays::Now => (Method::Provider("bank".to_owned()), Capture::Now),
         };
-        let placed = world.try_place(now, it.checkout, method, capture);
+        let placed = world.try_place_when(now, it.checkout, method, capture);
         let held = it.state == OrderState::Draft && now < it.due;
         let wrong = it.pays == Pays::Cash && it.kind == Kind::Voucher;
         assert_eq!(placed.is_ok(), held && !wrong, "{placed:?}");
@@ -210,7 +213,8 @@ impl Shop {
         it.payment = Some(placed.payment);
         it.state = OrderState::Placed;
         it.met = it.pays == Pays::Cash;
-        it.due = now.plus_s(if it.met { ACCEPT_S } else { PAY_S });
+        it.due = if it.met { it.answer_by(now) } else { now.plus_s(PAY_S) };
+        it.held_until = now.plus_s(PAY_S + ASK_S);
     }
 
     /// Its money comes, in time, late or again.
@@ -236,6 +240,10 @@ impl Shop {
     /// She pays at the counter.
     fn collect(&mut self, at: usize) {
         let (it, now) = (&mut self.orders[at], self.now);
+        if it.state == OrderState::Cancelled && !it.taken {
+            // Left out for now: the till still takes it.
+            return;
+        }
         let (payment, clerk) = (it.payment.unwrap(), self.world.owner());
         let counter = Counter { clerk, posting: self.world.db.ids().next() };
         let done = self.world.db.write(move |tx| cash::collect(tx, now, counter, payment));
@@ -243,7 +251,7 @@ impl Shop {
         match done {
             Ok(receipt) => {
                 assert_eq!(receipt.amount, yuan(it.asked));
-                it.captured(&mut self.purse);
+                it.secured(&mut self.purse);
             }
             Err(error) => assert!(matches!(error, CashError::NotDue { .. }), "{error}"),
         }
@@ -258,8 +266,8 @@ impl Shop {
         }
         it.met = true;
         let mut waits = it.state == OrderState::Placed;
-        if it.state == OrderState::Placed && it.due <= now {
-            // The hold is over, if its clock has not fired yet: what it took is taken again.
+        if it.state == OrderState::Placed && it.held_until <= now {
+            // The hold is over, though no clock has fired yet: what it took is taken again.
             self.left.put_back(&it.takes());
             waits = self.left.take(now, &it.takes());
             if !waits {
@@ -271,10 +279,10 @@ impl Shop {
         }
         if waits {
             it.state = OrderState::Placed;
-            it.due = now.plus_s(ACCEPT_S);
+            it.due = it.answer_by(now);
         }
         if it.pays == Pays::Now {
-            it.captured(&mut self.purse);
+            it.secured(&mut self.purse);
         }
         if waits && it.kind == Kind::Voucher {
             self.accepted(at, self.world.passes(self.orders[at].order));
@@ -300,6 +308,7 @@ impl Shop {
         assert_eq!(pass.valid_until, it.due);
         it.pass = Some(pass);
         if it.pays == Pays::OnAccept {
+            it.secured(&mut self.purse);
             it.capture_due = true;
             self.capturing.push(at);
         }

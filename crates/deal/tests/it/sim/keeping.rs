@@ -11,7 +11,7 @@ use treasury::Bearer;
 use treasury::settle::{self, LineKind};
 
 use super::DAY_S;
-use super::known::{Kind, Known};
+use super::known::{Kind, Known, ppm};
 use super::shop::Shop;
 use super::wares::USES;
 use crate::world::{KEY, yuan};
@@ -67,10 +67,6 @@ impl Shop {
         let now = self.now;
         let (units, line) = (self.rng.below(4), self.rng.below(2) as usize);
         let it = &self.orders[at];
-        if it.capture_due && (units > 0 || it.late_fee(it.asked - it.tip, now) > 0) {
-            // Shown elsewhere: a fee of money that is being taken.
-            return;
-        }
         if units > 0 && it.leaves_nothing_claimed(line, units) {
             return;
         }
@@ -96,31 +92,33 @@ impl Shop {
         let cmd = Confirm { preview, token, fresh: self.world.db.ids().fresh(8) };
         self.world.db.write(move |tx| deal::cancel::confirm(tx, now, cmd.clone())).unwrap();
         let (whole, fee) = (shown.whole, shown.fee.minor);
+        let rate = self.orders[at].late_ppm(now);
         if whole {
-            self.call_all_off(at, fee);
+            self.call_all_off(at, fee, rate);
         } else {
-            self.call_units_off(at, line, units, fee);
+            self.call_units_off(at, line, units, (fee, rate));
         }
     }
 
-    fn call_all_off(&mut self, at: usize, fee: i64) {
+    fn call_all_off(&mut self, at: usize, fee: i64, rate: i64) {
         let it = &mut self.orders[at];
-        let added = if fee == it.escrow { it.added } else { 0 };
-        it.keep(fee, 0, added, &mut self.purse);
+        let rate = if it.state == OrderState::Placed { 0 } else { rate };
+        it.keep(fee, 0, ppm(it.added, rate), &mut self.purse);
         it.all_back(&mut self.purse);
         self.end(at, OrderState::Cancelled);
     }
 
-    fn call_units_off(&mut self, at: usize, line: usize, units: i64, fee: i64) {
+    fn call_units_off(&mut self, at: usize, line: usize, units: i64, (fee, rate): (i64, i64)) {
         let it = &mut self.orders[at];
         let goes = it.part(line, units);
         it.lines[line].current -= units;
         let added = it.freed();
-        let given: Vec<_> =
-            it.lines[line].takes.iter().map(|&(shelf, n)| (shelf, n * units)).collect();
+        let of_fee = ppm(added, rate);
+        let takes = &it.lines[line].takes;
+        let given: Vec<_> = takes.iter().map(|&(shelf, n)| (shelf, n * units)).collect();
         self.left.put_back(&given);
-        it.keep(fee, 0, 0, &mut self.purse);
-        it.give_back(goes - fee, added, &mut self.purse);
+        it.keep(fee, 0, of_fee, &mut self.purse);
+        it.give_back(goes - fee, added - of_fee, &mut self.purse);
     }
 
     /// The merchant, or the platform, gives back some of what was kept.
@@ -211,7 +209,6 @@ fn effect(it: &Known, now: Timestamp, units: i64, line: usize) -> Option<(bool, 
         OrderState::Placed if units > 0 => return None,
         OrderState::Placed if it.met && !it.unpaid_cash() => return Some((true, 0, it.asked)),
         OrderState::Placed => return Some((true, 0, 0)),
-        OrderState::Accepted | OrderState::Active if it.capture_due => it.asked,
         OrderState::Accepted | OrderState::Active => it.escrow,
         _ => return None,
     };
@@ -223,9 +220,9 @@ fn effect(it: &Known, now: Timestamp, units: i64, line: usize) -> Option<(bool, 
         let others: i64 = it.lines.iter().map(|it| it.current).sum::<i64>() - left;
         if units < left || others > 0 {
             let goes = it.part(line, units);
-            return Some((false, it.late_fee(goes, now), goes));
+            return Some((false, ppm(goes, it.late_ppm(now)), goes));
         }
     }
-    let fee = if it.unpaid_cash() { 0 } else { it.late_fee(open - it.tip, now) };
+    let fee = if it.unpaid_cash() { 0 } else { ppm(open - it.tip, it.late_ppm(now)) };
     Some((true, fee, open))
 }

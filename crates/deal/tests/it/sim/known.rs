@@ -3,6 +3,7 @@
 use base::Timestamp;
 use deal::order::OrderState;
 use deal::pass::Pass;
+use deal::pay::ACCEPT_S;
 use deal::{CheckoutId, OrderId};
 use treasury::PaymentId;
 
@@ -89,14 +90,18 @@ pub(super) struct Known {
     pub(super) payment: Option<PaymentId>,
     /// The payment rule is met, or what came for it went back.
     pub(super) met: bool,
-    /// The provider was asked to take it and has not said so.
+    /// Until when its claim is held, paid or not.
+    pub(super) held_until: Timestamp,
+    /// The provider was asked to take it and has not said so: nothing is booked yet.
     pub(super) capture_due: bool,
-    /// The money is there.
+    /// The money is there, or on its way since the merchant's yes.
     pub(super) taken: bool,
     pub(super) packed: bool,
     pub(super) used: usize,
     pub(super) reviewed: bool,
-    /// What lies in escrow: the consumer's money and what the platform added.
+    /// What was earned and waits for the capture: money, tip in it, addition.
+    pub(super) waiting: Vec<(i64, i64, i64)>,
+    /// What is to be had of it: the consumer's money and what the platform added.
     pub(super) escrow: i64,
     pub(super) added: i64,
     /// The consumer's money that is on its way back.
@@ -108,7 +113,7 @@ pub(super) struct Known {
 }
 
 /// Half a cent and more is a cent.
-fn ppm(minor: i64, rate: i64) -> i64 {
+pub(super) fn ppm(minor: i64, rate: i64) -> i64 {
     (minor * rate + 500_000) / 1_000_000
 }
 
@@ -125,8 +130,8 @@ impl Known {
         self.pays == Pays::Cash && !self.taken
     }
 
-    /// Its money is booked; what was called off before goes back at once.
-    pub(super) fn captured(&mut self, purse: &mut Purse) {
+    /// Its money is there, or as good as there; what has ended goes back at once.
+    pub(super) fn secured(&mut self, purse: &mut Purse) {
         self.taken = true;
         (self.escrow, self.added) = (self.asked, self.promised);
         purse.added += self.promised;
@@ -139,11 +144,21 @@ impl Known {
         }
     }
 
+    /// The capture is booked, and with it what was earned meanwhile.
+    pub(super) fn booked(&mut self, purse: &mut Purse) {
+        self.capture_due = false;
+        for (paid, tip, added) in std::mem::take(&mut self.waiting) {
+            self.line(paid, tip, added, purse);
+        }
+    }
+
+    /// What the books say of it: in escrow, and on its way back.
+    pub(super) fn in_books(&self) -> (i64, i64) {
+        if self.capture_due { (0, 0) } else { (self.escrow + self.added, self.back) }
+    }
+
     /// So much of the consumer's money goes back, with so much of the platform's.
     pub(super) fn give_back(&mut self, minor: i64, added: i64, purse: &mut Purse) {
-        if minor == 0 {
-            return;
-        }
         self.escrow -= minor;
         self.back += minor;
         self.added -= added;
@@ -160,9 +175,18 @@ impl Known {
         if paid + added == 0 {
             return;
         }
-        let commission = ppm(paid + added - tip, COMMISSION);
         self.escrow -= paid;
         self.added -= added;
+        if self.capture_due {
+            self.waiting.push((paid, tip, added));
+        } else {
+            self.line(paid, tip, added, purse);
+        }
+    }
+
+    /// A line of the statement.
+    fn line(&mut self, paid: i64, tip: i64, added: i64, purse: &mut Purse) {
+        let commission = ppm(paid + added - tip, COMMISSION);
         purse.earned += paid + added - tip - commission;
         purse.tips += tip;
         purse.commission += commission;
@@ -179,14 +203,14 @@ impl Known {
         }
     }
 
-    /// What of `minor` calling it off costs now.
-    pub(super) fn late_fee(&self, minor: i64, now: Timestamp) -> i64 {
+    /// What calling it off costs now, in parts per million.
+    pub(super) fn late_ppm(&self, now: Timestamp) -> i64 {
         let late = match self.kind {
             Kind::Fetched => self.packed,
             Kind::Cut => self.wanted_at.plus_s(-7_200) <= now,
             Kind::Voucher => false,
         };
-        if late { ppm(minor, self.fees().0) } else { 0 }
+        if late { self.fees().0 } else { 0 }
     }
 
     /// What so many units of a line hold.
@@ -215,11 +239,16 @@ impl Known {
     /// She did not come: the fee is the merchant's, the rest goes back.
     pub(super) fn no_show(&mut self, purse: &mut Purse) {
         if self.taken && self.kind != Kind::Voucher {
-            let fee = ppm(self.escrow - self.tip, self.fees().1);
-            let added = if fee == self.escrow { self.added } else { 0 };
-            self.keep(fee, 0, added, purse);
+            let rate = self.fees().1;
+            self.keep(ppm(self.escrow - self.tip, rate), 0, ppm(self.added, rate), purse);
         }
         self.all_back(purse);
+    }
+
+    /// Until when the merchant may answer what is paid now.
+    pub(super) fn answer_by(&self, now: Timestamp) -> Timestamp {
+        let by = now.plus_s(ACCEPT_S);
+        if self.kind == Kind::Cut { by.min(self.wanted_at).max(now) } else { by }
     }
 
     /// Until when a pass of now is good.

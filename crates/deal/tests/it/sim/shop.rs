@@ -75,7 +75,11 @@ impl Shop {
         }
         // Before long the provider takes what it was asked to.
         for at in std::mem::take(&mut self.capturing) {
-            self.take_accepted(at);
+            if self.rng.below(2) == 0 {
+                self.take_accepted(at);
+            } else {
+                self.capturing.push(at);
+            }
         }
     }
 
@@ -126,11 +130,11 @@ impl Shop {
     /// New goods come when there are few.
     fn receive(&mut self) {
         if self.left.goods < 5 {
-            self.world.receive(self.now, self.world.stock, 5);
+            self.world.receive(self.now, 5);
             self.left.goods += 5;
         }
         if self.left.eggs < 3 {
-            self.world.receive(self.now, self.wares.eggs, 3);
+            self.world.receive_into(self.now, self.wares.eggs, 3);
             self.left.eggs += 3;
         }
     }
@@ -142,8 +146,7 @@ impl Shop {
             let heard =
                 self.world.heard(self.now, it.payment.unwrap(), What::Captured(yuan(it.asked)));
             assert!(heard.first_time && heard.broken.is_none(), "{heard:?}");
-            it.capture_due = false;
-            it.captured(&mut self.purse);
+            it.booked(&mut self.purse);
             self.agree(&[at]);
         }
     }
@@ -189,7 +192,10 @@ impl Shop {
     }
 
     /// Everything has come to its end, and all of it agrees.
-    pub(super) fn ends(&self) {
+    pub(super) fn ends(&mut self) {
+        for at in std::mem::take(&mut self.capturing) {
+            self.take_accepted(at);
+        }
         let all: Vec<usize> = (0..self.orders.len()).collect();
         self.agree(&all);
         self.purse_agrees();
@@ -216,7 +222,8 @@ impl Shop {
         };
         let found = self.world.db.read(row).unwrap();
         let shelves = [self.left.goods, self.left.eggs];
-        let known = (it.state, -(it.escrow + it.added), -it.back, shelves);
+        let (escrow, back) = it.in_books();
+        let known = (it.state, -escrow, -back, shelves);
         assert_eq!(found, known, "order {at} at {}", self.now);
         if it.kind == Kind::Cut {
             self.agree(&[at]);
@@ -243,7 +250,8 @@ impl Shop {
         assert_eq!(shelves, [self.left.goods, self.left.eggs]);
         for (&at, found) in which.iter().zip(orders) {
             let it = &self.orders[at];
-            let known = (Some(it.state), -(it.escrow + it.added), -it.back);
+            let (escrow, back) = it.in_books();
+            let known = (Some(it.state), -escrow, -back);
             assert_eq!(found, known, "order {at} at {}", self.now);
         }
     }

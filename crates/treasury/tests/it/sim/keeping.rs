@@ -48,7 +48,7 @@ impl Lane<'_> {
         let line = answer.unwrap();
         let promotion = match promotion {
             0 => 0,
-            _ if paid == held => left,
+            _ if paid > 0 && paid == held => left,
             asked => asked.min(left),
         };
         let commission = ((paid + promotion - tip) * RATE + 500_000) / 1_000_000;

@@ -1,26 +1,17 @@
-//! The other ways to pay and to be served: at the counter, on acceptance, by the hour; and what the
-//! platform takes.
+//! Appointments from the hold to the end, and the platform's share of a sale.
 
 use base::{Id as _, Timestamp};
 use deal::checkout::{Basket, HoldError, Wish};
 use deal::order::OrderState;
-use deal::pass::{RedeemError, Refusal};
-use deal::{Decline, DeclineReason, OrderId};
 use supply::capacity::pool::Shape;
 use supply::capacity::{ClaimError, cell_of, left};
 use supply::offer::{FulfilmentKind, Offer, OfferKind, Variant};
 use supply::terms::Terms;
 use supply::{PoolId, VariantId};
-use treasury::cash::{self, Counter};
+use treasury::Account;
 use treasury::commission::{self, SetRule};
-use treasury::payment::{Capture, Method, What};
-use treasury::{Account, PaymentId, PaymentState};
 
 use crate::world::{NOW, World, draft, each_world, pool, put_on_sale, yuan};
-
-fn payment(world: &World, id: PaymentId) -> treasury::Payment {
-    world.db.read(|tx| treasury::payment::by_id(tx, id)).unwrap().unwrap()
-}
 
 /// What the platform takes from now on: 5 %.
 fn five_percent(world: &World) {
@@ -33,96 +24,6 @@ fn five_percent(world: &World) {
         source: "agreed".to_owned(),
     };
     world.db.write(move |tx| commission::set_rule(tx, NOW, &rule)).unwrap();
-}
-
-#[test]
-fn cash_that_was_collected_lets_the_pass_be_redeemed_and_is_shared_out() {
-    each_world(|world| {
-        five_percent(world);
-        let (owner, merchant, premises) = (world.owner(), world.merchant, world.premises);
-        let limit = yuan(100_000);
-        world.db.write(move |tx| cash::set_limit(tx, owner, merchant, premises, limit)).unwrap();
-        let (checkout, order) = world.hold(NOW, world.goods, 3).unwrap();
-        let payment = world.place_with(NOW, checkout, Method::Cash { premises });
-        let pass = world.accept(NOW, order);
-        let unpaid = world.redeem(NOW.plus_s(60), world.scan(&pass, 1, 1));
-        let due = Refusal::Unpaid { due: yuan(3_000) };
-        assert!(matches!(unpaid, Err(RedeemError::Refused(it)) if it == due));
-
-        let counter = Counter { clerk: owner, posting: world.db.ids().next() };
-        let collect =
-            move |tx: &mut store::Tx<'_>| cash::collect(tx, NOW.plus_s(70), counter, payment);
-        assert_eq!(world.db.write(collect).unwrap().amount, yuan(3_000));
-        assert!(world.db.write(collect).is_err(), "it is collected once");
-        world.redeem(NOW.plus_s(80), world.scan(&pass, 1, 2)).unwrap();
-        assert_eq!((world.order(order).state, world.left()), (OrderState::Completed, 2));
-        assert_eq!(world.balance(Account::CashTill, premises.raw()), yuan(3_000));
-        assert_eq!(world.balance(Account::Escrow, order.raw()), yuan(0));
-        assert_eq!(world.balance(Account::Commission, 0), yuan(-150));
-        assert_eq!(world.balance(Account::MerchantPayable, merchant.raw()), yuan(-2_850));
-        assert!(world.violations(NOW.plus_s(80)).is_empty());
-    });
-}
-
-/// An order whose money the bank guarantees.
-fn authorised(world: &World) -> (PaymentId, OrderId) {
-    let (checkout, order) = world.hold(NOW, world.goods, 2).unwrap();
-    let bank = Method::Provider("bank".to_owned());
-    let payment = world.try_place(NOW, checkout, bank, Capture::OnAccept).unwrap().payment;
-    assert!(world.try_accept(NOW, order).is_err(), "nothing is guaranteed yet");
-    world.heard(NOW, payment, What::Authorised(yuan(2_000)));
-    (payment, order)
-}
-
-/// What waits to be asked of the provider, in the order of asking.
-fn asked(world: &World, now: Timestamp) -> Vec<String> {
-    let due = move |tx: &mut store::Tx<'_>| treasury::requests::due(tx, now, "bank", 100, 30);
-    let kinds = world.db.write(due).unwrap().into_iter().map(|it| it.asks.to_string());
-    let mut kinds: Vec<String> = kinds.collect();
-    kinds.sort();
-    kinds
-}
-
-#[test]
-fn what_is_guaranteed_is_taken_when_the_merchant_accepts() {
-    each_world(|world| {
-        let (payment_id, order) = authorised(world);
-        assert_eq!(asked(world, NOW), ["create"]);
-        assert_eq!(world.balance(Account::Escrow, order.raw()), yuan(0));
-        let pass = world.accept(NOW.plus_s(60), order);
-        assert_eq!(asked(world, NOW.plus_s(60)), ["capture", "create"]);
-        assert!(world.redeem(NOW.plus_s(61), world.scan(&pass, 1, 1)).is_err(), "not taken yet");
-        assert!(world.paid(NOW.plus_s(62), payment_id, yuan(2_000)));
-        assert_eq!(payment(world, payment_id).state, PaymentState::Captured);
-        assert_eq!(world.balance(Account::Escrow, order.raw()), yuan(-2_000));
-        assert!(!world.paid(NOW.plus_s(63), payment_id, yuan(2_000)), "the same word again");
-        world.redeem(NOW.plus_s(64), world.scan(&pass, 1, 2)).unwrap();
-        assert_eq!(world.balance(Account::MerchantPayable, world.merchant.raw()), yuan(-2_000));
-        assert!(world.violations(NOW.plus_s(64)).is_empty());
-    });
-}
-
-#[test]
-fn what_is_guaranteed_is_given_up_when_the_merchant_declines() {
-    each_world(|world| {
-        let (payment_id, order) = authorised(world);
-        let cmd = Decline {
-            order,
-            actor: world.owner(),
-            reason: DeclineReason::Closing,
-            fresh: world.db.ids().fresh(4),
-        };
-        let declined = world.db.write(move |tx| deal::decline(tx, NOW.plus_s(5), cmd.clone()));
-        declined.unwrap();
-        assert_eq!((world.order(order).state, world.left()), (OrderState::Declined, 5));
-        assert_eq!(payment(world, payment_id).state, PaymentState::Voided);
-        assert_eq!(asked(world, NOW.plus_s(5)), ["create", "void"]);
-        assert_eq!(
-            world.balance(Account::Provider, treasury::ledger::named_owner("bank")),
-            yuan(0)
-        );
-        assert!(world.violations(NOW.plus_s(5)).is_empty());
-    });
 }
 
 #[test]

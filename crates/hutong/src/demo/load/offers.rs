@@ -1,194 +1,20 @@
-//! Loads the demo lane through the same commands that a merchant's own hands would call: she signs
-//! herself up, adds her people and licences, her supplies and offers, and publishes them.
+//! What a business of the lane sells, and its supplies, as the house's commands take them.
 
-use base::{Id as _, Timestamp};
-use lane::demo::{Business, FreeCancel, Lane, OfferKind, StaffRole, Text};
-use party::licence::{AddLicence, DecideLicence, LicenceState, LinkLicence};
-use party::member::AddMember;
-use party::organisation::{NewOrganisation, Owner, SignUp};
-use party::person::{Field, KeyClass, RegisterPerson, SealedField};
-use party::premises::Place;
-use party::{Actor, PartyId, PremisesId, Role, Scope};
-use store::{Class, Db, Tx};
+use base::Timestamp;
+use lane::demo::{Business, FreeCancel, Lane, OfferKind, Text};
+use party::Actor;
+use store::Db;
 use supply::capacity::pool::{Create, Shape};
-use supply::offer::{self, Offer, OfferOption, OptionGroup, Save};
+use supply::offer::{self, Offer, OfferOption, OptionGroup};
 use supply::stock::{Movement, Reason};
 use supply::terms::Terms;
 use supply::{OfferId, PoolId};
 
+use super::{AHEAD_S, HOLD_S_MAX, Loaded};
 use crate::say::Refused;
 
-/// How far ahead appointments are sold: 30 days.
-pub(crate) const AHEAD_S: i64 = 30 * 86_400;
-/// How long a claim may be held in all: an hour.
-const HOLD_S_MAX: i64 = 3_600;
-
-/// A business that stands in the database.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) organisation: PartyId,
-    pub(crate) premises: PremisesId,
-    pub(crate) owner: PartyId,
-}
-
-/// Loads every business of a lane; `done` is told of each.
-pub(crate) fn lane(
-    db: &Db,
-    now: Timestamp,
-    lane: &Lane,
-    done: impl Fn(),
-) -> Result<Vec<Loaded>, Refused> {
-    let mut loaded = Vec::with_capacity(lane.businesses.len());
-    for business in &lane.businesses {
-        loaded.push(one(db, now, lane, business)?);
-        done();
-    }
-    Ok(loaded)
-}
-
-fn one(db: &Db, now: Timestamp, lane: &Lane, it: &Business) -> Result<Loaded, Refused> {
-    let people = people(db, it)?;
-    let owner = people.first().map(|(person, _)| person.id);
-    let owner = owner.ok_or_else(|| Refused::new(format!("{} has no owner", it.key)))?;
-    let actor = Actor::Person(owner);
-    let sign_up = sign_up(db, lane, it, &people)?;
-    let loaded =
-        Loaded { organisation: sign_up.organisation.id, premises: sign_up.premises.id, owner };
-    db.write(move |tx| party::organisation::sign_up(tx, now, sign_up.clone()).map(drop))?;
-    staff(db, now, &loaded, people)?;
-    licences(db, now, &loaded, lane, it)?;
-    let pools = resources(db, now, &loaded, lane, it)?;
-    for sold in &it.offers {
-        let stocks = stocks(db, now, &loaded, sold)?;
-        let offer = offer(db, &loaded, it, sold, &pools, &stocks);
-        let id = offer.id;
-        let save = Save { actor, offer };
-        db.write(move |tx| {
-            offer::create(tx, now, &save)?;
-            offer::publish(tx, now, actor, id)
-        })?;
-    }
-    Ok(loaded)
-}
-
-/// Seals the names of a business's people before any transaction.
-fn people(db: &Db, it: &Business) -> Result<Vec<(RegisterPerson, StaffRole)>, Refused> {
-    let mut people = Vec::new();
-    for staff in &it.staff {
-        people.push((person(db, &staff.name.zh)?, staff.role));
-    }
-    Ok(people)
-}
-
-/// A person with a sealed name.
-pub(crate) fn person(db: &Db, name: &str) -> Result<RegisterPerson, Refused> {
-    let id: PartyId = db.ids().next();
-    let purpose = Field::Name.purpose();
-    let sealed = db.vault().seal(id.raw(), Class::Free, purpose, name.as_bytes())?;
-    let field = SealedField { field: Field::Name, class: KeyClass::Free, sealed, lookup: None };
-    Ok(RegisterPerson { actor: Actor::Platform, id, personal: vec![field] })
-}
-
-fn sign_up(
-    db: &Db,
-    lane: &Lane,
-    it: &Business,
-    people: &[(RegisterPerson, StaffRole)],
-) -> Result<SignUp, Refused> {
-    let owner = people.first().map(|(person, _)| person.clone());
-    let owner = owner.ok_or_else(|| Refused::new(format!("{} has no owner", it.key)))?;
-    Ok(SignUp {
-        actor: Actor::Platform,
-        owner: Owner::New(owner),
-        member: db.ids().next(),
-        organisation: NewOrganisation {
-            id: db.ids().next(),
-            uscc: Some(it.uscc.to_string()),
-            name: it.legal_name.clone(),
-            name_en: Some(it.name.en.clone()),
-            division: lane.division.to_string(),
-            profile: "cn".to_owned(),
-            parent: None,
-        },
-        premises: Place {
-            id: db.ids().next(),
-            name: it.name.zh.clone(),
-            name_en: Some(it.name.en.clone()),
-            category: it.category.code().to_owned(),
-            point: it.point,
-            zone: lane.zone.clone(),
-            hours: Some(it.hours.text().to_owned()),
-            division: lane.division.to_string(),
-            address: it.address.zh.clone(),
-            day_cut_min: 240,
-            profile: "cn".to_owned(),
-            source: Some(format!("demo/{}", it.key)),
-        },
-    })
-}
-
-fn staff(
-    db: &Db,
-    now: Timestamp,
-    at: &Loaded,
-    people: Vec<(RegisterPerson, StaffRole)>,
-) -> Result<(), Refused> {
-    for (person, role) in people.into_iter().skip(1) {
-        let member = AddMember {
-            actor: Actor::Person(at.owner),
-            id: db.ids().next(),
-            scope: Scope { organisation: at.organisation, premises: Some(at.premises) },
-            person: person.id,
-            role: match role {
-                StaffRole::Owner => Role::Owner,
-                StaffRole::Manager => Role::Manager,
-                StaffRole::Clerk => Role::Clerk,
-            },
-        };
-        db.write(move |tx| party::person::register_person(tx, now, person.clone()).map(drop))?;
-        db.write(move |tx| party::member::add_member(tx, now, member.clone()).map(drop))?;
-    }
-    Ok(())
-}
-
-fn licences(
-    db: &Db,
-    now: Timestamp,
-    at: &Loaded,
-    lane: &Lane,
-    it: &Business,
-) -> Result<(), Refused> {
-    for licence in &it.licences {
-        let (from, until) = (licence.valid_from, licence.valid_until);
-        let add = AddLicence {
-            actor: Actor::Person(at.owner),
-            id: db.ids().next(),
-            holder: at.organisation,
-            code: licence.number.clone(),
-            kind: licence.kind.code().to_owned(),
-            issuer: licence.kind.issuer().0.to_owned(),
-            division: lane.division.to_string(),
-            valid_from: from,
-            valid_until: until,
-        };
-        let decide =
-            DecideLicence { actor: Actor::Platform, licence: add.id, state: LicenceState::Valid };
-        let link = LinkLicence {
-            actor: Actor::Person(at.owner),
-            licence: add.id,
-            premises: at.premises,
-            from,
-            until,
-        };
-        db.write(move |tx| party::licence::add_licence(tx, now, add.clone()).map(drop))?;
-        db.write(move |tx| party::licence::decide(tx, now, decide.clone()).map(drop))?;
-        db.write(move |tx| party::licence::link(tx, now, link.clone()).map(drop))?;
-    }
-    Ok(())
-}
-
 /// The pools of people and rooms, by their keys.
-fn resources(
+pub(super) fn resources(
     db: &Db,
     now: Timestamp,
     at: &Loaded,
@@ -300,6 +126,7 @@ pub(crate) fn offer(
     let variants = sold.variants.iter().zip(stocks).map(|(variant, stock)| offer::Variant {
         id: db.ids().next(),
         offer: id,
+        merchant_key: (sold.variants.len() > 1).then(|| variant.key.clone()),
         texts: variant.title.as_ref().map_or_else(Vec::new, texts),
         price: Some(variant.price),
         price_version: 1,
@@ -396,11 +223,6 @@ fn terms(it: &lane::demo::Terms, kind: OfferKind) -> Terms {
         no_show_fee_ppm: it.no_show_fee_ppm,
         ..base
     }
-}
-
-/// Whether the database holds anything that a demo would disturb.
-pub(crate) fn holds_data(tx: &mut Tx<'_>) -> store::Result<bool> {
-    Ok(!party::organisation::all(tx, None, 1)?.is_empty())
 }
 
 #[cfg(test)]
