@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets an error panics")]
 
 mod answering;
+mod appointments;
 mod asking;
 mod capture;
 mod cash;
@@ -11,6 +12,7 @@ mod pass;
 mod personal;
 mod planted;
 mod process;
+mod races;
 mod reductions;
 mod shares;
 mod sim;

@@ -7,7 +7,7 @@ use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
 use deal::pay::{EventError, OnAnswer, OnEvent};
-use deal::{Accept, CheckoutId, DiscountId, OrderId};
+use deal::{Accept, AnswerError, CheckoutId, DiscountId, OrderId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
 use party::premises::{AddPremises, Place as Premises};
@@ -20,7 +20,7 @@ use supply::stock::{Movement, Reason};
 use supply::terms::Terms;
 use supply::{PoolId, VariantId};
 use treasury::PaymentId;
-use treasury::payment::{Capture, Method, ProviderEvent, Recorded, What};
+use treasury::payment::{Capture, EventKind, Method, ProviderEvent, Recorded, What};
 use treasury::requests::Answered;
 
 pub(crate) const LISTS: &[&[Migration]] =
@@ -114,24 +114,42 @@ impl World {
         let wish =
             |&(variant, quantity)| Wish { variant, quantity, options: Vec::new(), starts_at: None };
         let basket = Basket {
-            order: self.db.ids().next(),
-            claim: self.db.ids().next(),
-            premises: self.premises,
             fulfilment: if lines[0].0 == self.voucher {
                 FulfilmentKind::OnSite
             } else {
                 FulfilmentKind::Pickup
             },
-            wishes: lines.iter().map(wish).collect(),
             discount,
+            ..self.basket(lines.iter().map(wish).collect())
+        };
+        let cmd = self.hold_of(basket);
+        let held = (cmd.id, cmd.baskets[0].order);
+        self.db.write(move |tx| deal::checkout::hold(tx, now, cmd.clone()).map(drop))?;
+        Ok(held)
+    }
+
+    /// A basket at this place, to be had there.
+    pub(crate) fn basket(&self, wishes: Vec<Wish>) -> Basket {
+        Basket {
+            order: self.db.ids().next(),
+            claim: self.db.ids().next(),
+            premises: self.premises,
+            fulfilment: FulfilmentKind::OnSite,
+            wishes,
+            discount: None,
             tip_minor: 0,
             wanted_at: None,
-        };
-        let order = basket.order;
-        let cmd = Hold { id: self.db.ids().next(), buyer: self.buyer, baskets: vec![basket] };
-        let checkout = cmd.id;
-        self.db.write(move |tx| deal::checkout::hold(tx, now, cmd.clone()).map(drop))?;
-        Ok((checkout, order))
+        }
+    }
+
+    /// The command that holds a basket.
+    pub(crate) fn hold_of(&self, basket: Basket) -> Hold {
+        Hold { id: self.db.ids().next(), buyer: self.buyer, baskets: vec![basket] }
+    }
+
+    /// Whose it is and where.
+    pub(crate) fn at(&self) -> At {
+        (self.owner, self.merchant, self.premises)
     }
 
     pub(crate) fn place(&self, now: Timestamp, checkout: CheckoutId) -> PaymentId {
@@ -153,12 +171,22 @@ impl World {
         checkout: CheckoutId,
         method: Method,
     ) -> Result<Placed, PlaceError> {
+        self.try_place_when(now, checkout, method, Capture::Now)
+    }
+
+    pub(crate) fn try_place_when(
+        &self,
+        now: Timestamp,
+        checkout: CheckoutId,
+        method: Method,
+        capture: Capture,
+    ) -> Result<Placed, PlaceError> {
         let cmd = Place {
             id: checkout,
             buyer: self.buyer,
             payment: self.db.ids().next(),
             method,
-            capture: Capture::Now,
+            capture,
             fresh: self.db.ids().fresh(20),
         };
         self.db.write(move |tx| deal::checkout::place(tx, now, cmd.clone()))
@@ -166,8 +194,13 @@ impl World {
 
     /// The provider says that it took `amount`; says whether that was news.
     pub(crate) fn paid(&self, now: Timestamp, payment: PaymentId, amount: Money) -> bool {
-        let what = (format!("captured:{payment}"), What::Captured(amount));
-        self.told(now, payment, what).unwrap().first_time
+        self.heard(now, payment, What::Captured(amount)).first_time
+    }
+
+    /// The provider says something, once of each kind.
+    pub(crate) fn heard(&self, now: Timestamp, payment: PaymentId, what: What) -> Recorded {
+        let event_id = format!("{}:{payment}", EventKind::of(&what));
+        self.told(now, payment, (event_id, what)).unwrap()
     }
 
     /// The provider says something, under a number of its own.
@@ -193,9 +226,16 @@ impl World {
     }
 
     pub(crate) fn accept(&self, now: Timestamp, order: OrderId) -> Pass {
+        self.try_accept(now, order).unwrap().remove(0)
+    }
+
+    pub(crate) fn try_accept(
+        &self,
+        now: Timestamp,
+        order: OrderId,
+    ) -> Result<Vec<Pass>, AnswerError> {
         let cmd = Accept { order, actor: self.owner(), fresh: self.db.ids().fresh(20) };
-        let passes = self.db.write(move |tx| deal::accept(tx, now, cmd.clone())).unwrap();
-        passes.into_iter().next().unwrap()
+        self.db.write(move |tx| deal::accept(tx, now, cmd.clone()))
     }
 
     /// Everything until the pass is in her hand.
@@ -218,7 +258,12 @@ impl World {
 
     /// More of the goods come.
     pub(crate) fn receive(&self, now: Timestamp, quantity: i64) {
-        let (id, pool, actor) = (self.db.ids().next(), self.stock, self.owner());
+        self.receive_into(now, self.stock, quantity);
+    }
+
+    /// More comes onto a shelf.
+    pub(crate) fn receive_into(&self, now: Timestamp, pool: PoolId, quantity: i64) {
+        let (id, actor) = (self.db.ids().next(), self.owner());
         let movement = Movement { id, pool, actor, quantity, reason: Reason::Delivery };
         self.db.write(move |tx| supply::stock::receive(tx, now, movement).map(drop)).unwrap();
     }
@@ -347,7 +392,17 @@ fn sign_up(db: &Db, owner: PartyId) -> SignUp {
 
 pub(crate) type At = (PartyId, PartyId, PremisesId);
 
-fn stock(db: &Db, (owner, merchant, premises): At, quantity: i64) -> PoolId {
+/// A shelf with so many units on it.
+pub(crate) fn stock(db: &Db, at: At, quantity: i64) -> PoolId {
+    let id = pool(db, at, Shape::Stock);
+    let (movement, actor) = (db.ids().next(), Actor::Person(at.0));
+    let movement = Movement { id: movement, pool: id, actor, quantity, reason: Reason::Delivery };
+    db.write(move |tx| supply::stock::receive(tx, NOW, movement).map(drop)).unwrap();
+    id
+}
+
+/// A supply of this shape with nothing on it.
+pub(crate) fn pool(db: &Db, (owner, merchant, premises): At, shape: Shape) -> PoolId {
     let (id, actor) = (db.ids().next(), Actor::Person(owner));
     let create = Create {
         id,
@@ -355,27 +410,35 @@ fn stock(db: &Db, (owner, merchant, premises): At, quantity: i64) -> PoolId {
         merchant,
         premises,
         name: "shelf".to_owned(),
-        shape: Shape::Stock,
+        shape,
         overbook: 0,
         hold_s_max: 3_600,
     };
     db.write(move |tx| supply::capacity::pool::create(tx, NOW, create.clone())).unwrap();
-    let movement =
-        Movement { id: db.ids().next(), pool: id, actor, quantity, reason: Reason::Delivery };
-    db.write(move |tx| supply::stock::receive(tx, NOW, movement).map(drop)).unwrap();
     id
 }
 
 pub(crate) fn sell(
     db: &Db,
-    (owner, merchant, premises): At,
+    at: At,
     kind: OfferKind,
     price: i64,
     pool: Option<PoolId>,
 ) -> VariantId {
-    let (id, variant, actor) = (db.ids().next(), db.ids().next(), Actor::Person(owner));
+    put_on_sale(db, at.0, draft(db, at, kind, price, pool))
+}
+
+/// An offer of one variant, still to be put on sale.
+pub(crate) fn draft(
+    db: &Db,
+    (_, merchant, premises): At,
+    kind: OfferKind,
+    price: i64,
+    pool: Option<PoolId>,
+) -> Offer {
+    let (id, variant) = (db.ids().next(), db.ids().next());
     let voucher = kind == OfferKind::Voucher;
-    let offer = Offer {
+    Offer {
         id,
         merchant,
         premises,
@@ -408,7 +471,12 @@ pub(crate) fn sell(
         voucher: voucher.then_some(offer::VoucherTerms { uses: 3, valid_days: 30 }),
         media: Vec::new(),
         version: 1,
-    };
+    }
+}
+
+/// Puts an offer on sale; gives its first variant.
+pub(crate) fn put_on_sale(db: &Db, owner: PartyId, offer: Offer) -> VariantId {
+    let (id, variant, actor) = (offer.id, offer.variants[0].id, Actor::Person(owner));
     let save = Save { actor, offer };
     db.write(move |tx| {
         offer::create(tx, NOW, &save)?;

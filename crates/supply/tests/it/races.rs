@@ -125,6 +125,62 @@ fn a_slot_is_not_booked_twice_by_visits_that_overlap() {
     });
 }
 
+/// One place is left in the hour from ten on; gives the wish for it.
+fn one_place(db: &Db) -> Want {
+    let last = Want::slot(pool_id(1), 15, MONDAY.plus_s(2 * HOUR), 60, 1);
+    db.write(move |tx| {
+        time_pool(tx, 1, 15, "mo-fr 09:00-18:00 x2");
+        capacity::claim(tx, MONDAY, cmd(1, vec![last]))
+    })
+    .expect("the first place is taken");
+    last
+}
+
+#[test]
+fn a_thousand_parallel_attempts_on_the_last_place_of_a_slot_sell_exactly_one() {
+    each_engine(|db, _| {
+        let (last, next) = (one_place(db), AtomicI64::new(1));
+        let sold: i64 = at_once(20, |at| {
+            let mut sold = 0;
+            for _ in 0..50 {
+                let raw = next.fetch_add(1, Ordering::Relaxed) + 1;
+                // Some want the very hour, the others one that overlaps it by half.
+                let shift = at % 2 * 2;
+                let want = Want { from: last.from + shift, until: last.until + shift, ..last };
+                let cmd = cmd(raw, vec![want]);
+                match db.write(move |tx| capacity::claim(tx, MONDAY, cmd.clone())) {
+                    Ok(()) => sold += 1,
+                    Err(ClaimError::Full { left: 0, .. }) => {}
+                    Err(other) => panic!("an attempt ends in no other way: {other}"),
+                }
+            }
+            sold
+        })
+        .iter()
+        .sum();
+        assert_eq!((sold, next.into_inner()), (1, 1_001));
+        assert_eq!(violations(db), Vec::<&str>::new());
+    });
+}
+
+/// The twin: everybody looks first and finds a place, then all take it.
+#[test]
+fn without_the_guard_the_last_place_of_a_slot_is_sold_to_all_who_saw_it() {
+    each_engine(|db, _| {
+        let last = one_place(db);
+        db.write(testing::drop_checks).expect("the checks are dropped");
+        let looked = Barrier::new(THREADS as usize);
+        let answers = at_once(THREADS, |at| {
+            let seen = db.read(move |tx| left(tx, last.pool, last.from)).expect("it is there");
+            looked.wait();
+            let cmd = cmd(at + 2, vec![last]);
+            seen == 1 && db.write(move |tx| testing::claim_unguarded(tx, MONDAY, &cmd)).is_ok()
+        });
+        assert!(answers.iter().filter(|it| **it).count() > 1, "the twin must oversell");
+        assert!(violations(db).contains(&"cell.over"));
+    });
+}
+
 #[test]
 fn baskets_that_want_the_same_stocks_in_any_order_all_end() {
     each_engine(|db, _| {

@@ -3,20 +3,23 @@
 use base::Id as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use store::Engine;
 use store::testing::each_engine;
+use store::{Db, Engine};
 use treasury::payment::{self, Capture, GiveBackError};
 use treasury::{Account, MIGRATIONS, What};
 
 use crate::world::{NOON, World, cny};
 
-/// Orders per database; each gets refunds until the whole was tried.
+/// Refunds that are tried in each database.
 fn attempts(engine: Engine) -> usize {
     match engine {
         Engine::Sqlite => 100_000,
-        Engine::Postgres => 2_000,
+        Engine::Postgres => 10_000,
     }
 }
+
+/// Clerks who give money back at the same time, each for orders of her own.
+const CLERKS: i64 = 4;
 
 fn below(rng: &mut ChaCha8Rng, bound: i64) -> i64 {
     (rng.next_u64() % bound.unsigned_abs().max(1)) as i64
@@ -25,41 +28,47 @@ fn below(rng: &mut ChaCha8Rng, bound: i64) -> i64 {
 #[test]
 fn random_partial_refunds_never_exceed_what_was_paid_and_always_add_up() {
     each_engine(&[MIGRATIONS], |db, engine| {
-        let world = World::new(db);
-        let mut rng = ChaCha8Rng::seed_from_u64(10);
-        let mut order = 0;
-        let mut left_to_try = attempts(engine);
-        while left_to_try > 0 {
-            order += 1;
-            let paid = 1 + below(&mut rng, 30_000);
-            let promotion = below(&mut rng, 3_000);
-            let payment = world.planned(&[(order, 7, paid, promotion)], Capture::Now).id;
-            world.hear(payment, What::Captured(cny(paid)));
-            let tries = left_to_try.min(100);
-            left_to_try -= tries;
-            let cmds: Vec<_> = (0..tries)
-                .map(|_| {
-                    let small = below(&mut rng, 10) < 8;
-                    let bound = if small { paid / 40 + 2 } else { paid + 2 };
-                    world.back(payment, order, 1 + below(&mut rng, bound))
-                })
-                .collect();
-            let (refunded, back) = refund_all(&world, cmds, paid);
-            let part = world.payment(payment).parts[0];
-            assert_eq!((part.refunded.minor, part.promotion_back.minor), (refunded, back));
-            assert_eq!(
-                world.balance(Account::Escrow, order),
-                refunded + back - paid - promotion,
-                "order {order}"
-            );
-            assert_eq!(world.balance(Account::RefundInTransit, order), -refunded);
-            if refunded == paid {
-                assert_eq!(back, promotion, "with the last cent all of the promotion goes back");
+        std::thread::scope(|scope| {
+            for clerk in 0..CLERKS {
+                scope.spawn(move || give_back_at_random(db, clerk, attempts(engine) / 4));
             }
-            assert!(refunded <= paid && back <= promotion);
-        }
-        world.sound();
+        });
+        World::new(db).sound();
     });
+}
+
+/// One order after the other; each gets refunds until the whole was tried.
+fn give_back_at_random(db: &Db, clerk: i64, mut left_to_try: usize) {
+    let first = clerk * 1_000_000_000;
+    let world = World::numbered(db, first + 1_000);
+    let mut rng = ChaCha8Rng::seed_from_u64(10 + clerk as u64);
+    let mut order = first;
+    while left_to_try > 0 {
+        order += 1;
+        let paid = 1 + below(&mut rng, 30_000);
+        let promotion = below(&mut rng, 3_000);
+        let payment = world.planned(&[(order, 7, paid, promotion)], Capture::Now).id;
+        world.hear(payment, What::Captured(cny(paid)));
+        let tries = left_to_try.min(100);
+        left_to_try -= tries;
+        let cmds: Vec<_> = (0..tries)
+            .map(|_| {
+                let small = below(&mut rng, 10) < 8;
+                let bound = if small { paid / 40 + 2 } else { paid + 2 };
+                world.back(payment, order, 1 + below(&mut rng, bound))
+            })
+            .collect();
+        let (refunded, back) = refund_all(&world, cmds, paid);
+        let part = world.payment(payment).parts[0];
+        assert_eq!((part.refunded.minor, part.promotion_back.minor), (refunded, back));
+        let escrow = world.balance(Account::Escrow, order);
+        assert_eq!(escrow, refunded + back - paid - promotion, "order {order}");
+        assert_eq!(world.balance(Account::RefundInTransit, order), -refunded);
+        if refunded == paid {
+            assert_eq!(back, promotion, "with the last cent all of the promotion goes back");
+        }
+        assert!(refunded <= paid && back <= promotion);
+    }
 }
 
 /// Tries each as a command of its own; the sums of the customer's money and of the platform's.

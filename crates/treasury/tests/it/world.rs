@@ -30,7 +30,12 @@ pub(crate) struct World<'d> {
 
 impl<'d> World<'d> {
     pub(crate) fn new(db: &'d Db) -> Self {
-        Self { db, next: Cell::new(1_000), now: Cell::new(NOON) }
+        Self::numbered(db, 1_000)
+    }
+
+    /// One of several worlds in one database: its ids rise from `first`.
+    pub(crate) fn numbered(db: &'d Db, first: i64) -> Self {
+        Self { db, next: Cell::new(first), now: Cell::new(NOON) }
     }
 
     pub(crate) fn id<I: Id>(&self) -> I {
