@@ -59,8 +59,8 @@ impl Tx<'_> {
     pub fn emit(&mut self, now: Timestamp, event: Event<'_>) -> Result<()> {
         let Event { kind, thing, actor, facts } = event;
         self.later(
-            "insert into event (thing, counter, kind, actor, at, facts)
-             select $1, coalesce(max(counter), 0) + 1, $2, $3, $4, $5 from event where thing = $1",
+            "insert into event (thing, counter, kind, actor, at, facts) values
+             ($1, coalesce((select max(counter) from event where thing = $1), 0) + 1, $2, $3, $4, $5)",
             crate::args![thing, kind, actor, now, facts_text(facts)],
         )
     }

@@ -155,6 +155,40 @@ fn tokens(sql: &str) -> Result<Vec<String>, String> {
     Ok(out)
 }
 
+/// Writes `state in ('a', 'b')` as `(state = 'a' or state = 'b')`: where a check has a list, SQLite
+/// makes a table in memory out of it at every row that is written.
+fn lists_spelt_out(words: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = Vec::with_capacity(words.len());
+    let mut rest = words;
+    while let [name, tail @ ..] = rest {
+        match list_of(tail).filter(|_| name != "not") {
+            Some((values, after)) => {
+                let each: Vec<String> = values.iter().map(|it| format!("{name} = {it}")).collect();
+                out.push(format!("({})", each.join(" or ")));
+                rest = after;
+            }
+            None => {
+                out.push(name.clone());
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+/// The values of `in ( … )`, if that is what comes and all of them are constants, and what follows.
+fn list_of(words: &[String]) -> Option<(Vec<&String>, &[String])> {
+    let [within, open, rest @ ..] = words else { return None };
+    if within != "in" || open != "(" {
+        return None;
+    }
+    let end = rest.iter().position(|it| it == ")")?;
+    let (values, after) = (&rest[..end], &rest[end + 1..]);
+    let is_constant = |it: &&String| it.starts_with(|c: char| c == '\'' || c.is_ascii_digit());
+    let values: Vec<&String> = values.iter().filter(|it| *it != ",").collect();
+    values.iter().all(is_constant).then_some((values, after))
+}
+
 fn translate(mut words: Vec<String>, engine: Engine) -> Result<String, String> {
     for at in 0..words.len() {
         let is_key = words.get(at + 1).is_some_and(|it| it == "primary");
@@ -171,6 +205,9 @@ fn translate(mut words: Vec<String>, engine: Engine) -> Result<String, String> {
     }
     let table = words.first().is_some_and(|it| it == "create")
         && words.get(1).is_some_and(|it| it == "table");
+    if table && engine == Engine::Sqlite {
+        words = lists_spelt_out(&words);
+    }
     let mut text = words.join(" ");
     if table && engine == Engine::Sqlite {
         // A table whose key is not one id is kept in the key's order: one tree, not two.
@@ -201,6 +238,22 @@ mod tests {
         let postgres = statements(TEXT, Engine::Postgres).unwrap();
         assert!(postgres[0].contains("id bigint primary key , at bigint not null , live boolean"));
         assert!(postgres[0].ends_with("'it''s; -- bigint' ) )"));
+    }
+
+    #[test]
+    fn a_check_with_a_list_is_spelt_out_for_sqlite() {
+        let text = "create table t (s text check (s in ('a', 'b, c', 'd')),
+            n bigint check (n not in (1, 2) and n in (select n from u)));
+            create index i on t (s) where s in ('a', 'b');";
+        let sqlite = statements(text, Engine::Sqlite).unwrap();
+        assert_eq!(
+            sqlite[0],
+            "create table t ( s text check ( (s = 'a' or s = 'b, c' or s = 'd') ) , n integer \
+             check ( n not in ( 1 , 2 ) and n in ( select n from u ) ) ) strict"
+        );
+        assert_eq!(sqlite[1], "create index i on t ( s ) where s in ( 'a' , 'b' )");
+        let postgres = statements(text, Engine::Postgres).unwrap();
+        assert!(postgres[0].contains("s in ( 'a' , 'b, c' , 'd' )"));
     }
 
     #[test]

@@ -19,10 +19,10 @@ use crate::cli::Line;
 use crate::house;
 use crate::say::{Refused, Report, bar};
 
-/// The numbers of clients that are measured; the second is the one that is told first.
-const CLIENTS: [usize; 3] = [1, 32, 256];
-/// Which of them stands for all.
+/// The number of clients that stands for all.
 const MAIN: usize = 32;
+/// The most clients: each is a thread.
+const CLIENTS_MAX: u64 = 1_024;
 
 /// What is measured.
 #[derive(Subcommand, Debug)]
@@ -45,6 +45,10 @@ pub(crate) struct Options {
     /// of its own are made beside it and dropped.
     #[arg(long, value_enum, default_value = "sqlite")]
     engine: Engine,
+    /// How many keep a loop under way at once: one run for each number.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 32, 256],
+          value_parser = clap::value_parser!(u64).range(1..=CLIENTS_MAX))]
+    clients: Vec<u64>,
     /// How long loops, and then the floor, are measured for each number of clients.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
@@ -69,9 +73,10 @@ pub(crate) fn run(line: &Line, bench: &Bench) -> Result<Report, Refused> {
     }
     let before = Scratch::new(&folder, server.as_deref())?;
     let stage = prepared(&before)?;
-    let progress = bar(CLIENTS.len() as u64 * 2, "measuring");
+    let progress = bar(options.clients.len() as u64 * 2, "measuring");
     let mut runs = Vec::new();
-    for clients in CLIENTS {
+    for &clients in &options.clients {
+        let clients = usize::try_from(clients)?;
         let loops =
             client::measure(&before, &stage, clients, Duration::from_secs(options.seconds))?;
         progress.inc(1);

@@ -5,12 +5,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::cipher::Secret;
 use super::{Class, VaultError};
 use crate::error::{Result, StoreError};
 use crate::target::{Options, Target};
 use crate::{Engine, Tx, args, exec_sqlite, files, migrate, pg};
+
+/// How long somebody else's checkpoint is waited for.
+const SWEEP_MAX: Duration = Duration::from_secs(1);
 
 /// Where the keys lie.
 #[derive(Clone, Debug)]
@@ -178,11 +182,18 @@ impl Keys {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         match self.standing(&mut link)? {
             Link::Postgres(session) => Ok(session.run_text(postgres)?),
-            Link::Sqlite(connection) => match sqlite(connection) {
-                Ok(true) => Ok(()),
-                Ok(false) | Err(StoreError::Retry(_)) => Err(VaultError::Busy),
-                Err(other) => Err(other.into()),
-            },
+            Link::Sqlite(connection) => {
+                // Where another checkpoint runs, SQLite says so at once and asks no busy handler.
+                let started = Instant::now();
+                loop {
+                    match sqlite(connection) {
+                        Ok(true) => return Ok(()),
+                        Err(other) if !other.is_retry() => return Err(other.into()),
+                        _ if started.elapsed() > SWEEP_MAX => return Err(VaultError::Busy),
+                        _ => std::thread::sleep(Duration::from_millis(5)),
+                    }
+                }
+            }
         }
     }
 }
@@ -230,7 +241,7 @@ fn sqlite_link(path: &Path, vfs: Option<&str>, synchronous: &str) -> Result<rusq
             rusqlite::Connection::open_with_flags(path, flags)?
         }
     };
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(Duration::from_secs(5))?;
     exec_sqlite::log_ahead(&connection)?;
     connection.execute_batch("pragma secure_delete = on; pragma temp_store = memory;")?;
     connection.pragma_update(None, "synchronous", synchronous)?;

@@ -11,6 +11,7 @@ use deal::checkout::{Abandon, HoldError};
 use deal::fulfilment::Ready;
 use deal::order::{Order, OrderState};
 use deal::pass::testing::{redeem_first_half, redeem_second_half};
+use deal::pay::OnAnswer;
 use deal::{Accept, Decline, DeclineReason};
 use party::Actor;
 use store::jobs::Ran;
@@ -326,8 +327,13 @@ fn answer(
     it: &Request,
 ) -> Result<Pending<Option<Milestone>, AnsweredError>, StoreError> {
     let (key, posting) = (it.key.clone(), world.db.ids().next());
-    let yes = Answered::Accepted { provider_ref: Some(it.payment.to_string()), pay_url: None };
-    world.db.start(move |tx| treasury::requests::answered(tx, now, &key, yes.clone(), posting))
+    let answered = match it.kind {
+        // What it knew of the money it has said.
+        RequestKind::Ask => Answered::NeverSeen,
+        _ => Answered::Accepted { provider_ref: Some(it.payment.to_string()), pay_url: None },
+    };
+    let cmd = OnAnswer { key, answered, posting };
+    world.db.start(move |tx| deal::pay::on_answer(tx, now, cmd.clone()))
 }
 
 /// The signed message about what was asked for.
