@@ -10,8 +10,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use p256::ecdsa::signature::{Signer as _, Verifier as _};
+use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{self, Signature};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::Value;
 
 /// Tokens longer than this are refused before they are read.
@@ -97,8 +98,10 @@ impl VerifyingKey {
 
     /// Checks a detached signature of raw bytes.
     pub fn verify_bytes(&self, bytes: &[u8], signature: &[u8]) -> Result<(), SignError> {
-        let signature = Signature::from_slice(signature).map_err(|_| SignError::Signature)?;
-        self.0.verify(bytes, &signature).map_err(|_| SignError::Signature)
+        let point = self.0.to_sec1_point(false);
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point.as_bytes())
+            .verify(bytes, signature)
+            .map_err(|_| SignError::Signature)
     }
 
     /// This key as a JWK (RFC 7517) for a key set: `kty`, `crv`, `x`, `y`, `kid`, `use`, `alg`.

@@ -118,7 +118,8 @@ impl Db {
         let queue = Arc::new(Queue::new(options.queue_max, options.answers_early));
         let house = Arc::new(House::new(KeysAt::of(target, &options)));
         let clock = options.clock.clone();
-        let writer = Writer { file, options, queue: Arc::clone(&queue), house: Arc::clone(&house) };
+        let (for_writer, of_writer) = (Arc::clone(&queue), Arc::clone(&house));
+        let writer = Writer { file, options, queue: for_writer, house: of_writer, careful: 0 };
         let thread = spawn("store-writer", move || writer.serve(link))?;
         let readers = Readers::Sqlite(Pool::new(readers));
         Ok(Self::new(target, clock, queue, house, (readers, vec![thread])))

@@ -52,6 +52,34 @@ fn commands_of_one_group_fail_alone() {
     });
 }
 
+/// On SQLite a command that must be undone takes its group along, which is run again.
+#[test]
+fn what_ran_well_beside_a_command_that_is_undone_is_there_once() {
+    each_engine(&[TABLES], |db, _| {
+        for round in 0..20_i64 {
+            let asked: Vec<Pending<u64, StoreError>> = (0..30)
+                .map(|at| {
+                    db.start(move |tx| {
+                        let count = add(tx, round * 100 + at, 1)?;
+                        let undo = round % 5 == 0 && at == 17;
+                        if undo {
+                            Err(StoreError::Other("after writing".into()))
+                        } else {
+                            Ok(count)
+                        }
+                    })
+                    .unwrap()
+                })
+                .collect();
+            for (at, pending) in asked.into_iter().enumerate() {
+                assert_eq!(pending.wait().is_err(), round % 5 == 0 && at == 17);
+            }
+        }
+        assert_eq!(db.read(things).unwrap().len(), 20 * 30 - 4);
+        assert_eq!(db.metrics().commands, 600);
+    });
+}
+
 #[test]
 fn a_command_that_panics_leaves_nothing_and_the_writer_goes_on() {
     each_engine(&[TABLES], |db, _| {
