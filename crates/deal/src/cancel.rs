@@ -401,6 +401,7 @@ fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Re
     if case.fulfilments.iter().any(|it| it.voucher.is_none()) || order.state == OrderState::Placed {
         giveback::capacity(tx, now, order)?;
     }
+    giveback::give_up_cash(tx, now, order)?;
     order::end(tx, now, order, OrderState::Cancelled, "cancelled")?;
     tx.sleep(clock::ORDER, order.id.raw())?;
     Ok(())
@@ -443,6 +444,10 @@ fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result
                 .inner("releasing part of the claim")?;
         }
     }
+    if order.claim.is_some() && !is_counted(case, effect) {
+        // The claim has ended with its last part; what is left needs none.
+        tx.later("update orders set claim = null where id = $1", args![order.id])?;
+    }
     let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
     if let Some(main) = main {
         tx.later(
@@ -451,6 +456,14 @@ fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result
         )?;
     }
     Ok(())
+}
+
+/// Whether something that stays takes capacity.
+fn is_counted(case: &Case, effect: &Effect) -> bool {
+    case.lines.iter().filter(|it| !it.wants.is_empty()).any(|it| {
+        let parts = effect.parts.iter().filter(|(number, ..)| *number == it.line);
+        it.current > parts.map(|(_, quantity, _)| quantity).sum::<i64>()
+    })
 }
 
 /// `<valid until, µs>.<HMAC-SHA-256, hex>` over all that was shown.

@@ -56,10 +56,7 @@ pub(crate) fn money(
     );
     // An order that costs nothing has its addition, whatever became of the others' money.
     if unpaid && it.amount.minor > 0 {
-        if order.is_cash() && payment.state == PaymentState::Planned {
-            payment::abandon(tx, now, payment.id).inner("giving the cash payment up")?;
-        }
-        return Ok(());
+        return give_up_cash(tx, now, order);
     }
     let left = addition_left(tx, order)?;
     let promotion =
@@ -78,6 +75,19 @@ pub(crate) fn money(
         posting: fresh.take()?,
     };
     payment::give_back(tx, now, back).map(drop).inner("giving money back")
+}
+
+/// An order that ends unpaid at the counter: the till takes nothing for it any more.
+pub(crate) fn give_up_cash(tx: &mut Tx<'_>, now: Timestamp, order: &Order) -> Result<(), Inner> {
+    if !order.is_cash() {
+        return Ok(());
+    }
+    match payment::by_order(tx, order.id.raw())? {
+        Some(it) if it.state == PaymentState::Planned => {
+            payment::abandon(tx, now, it.id).map(drop).inner("giving the cash payment up")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gives the platform back what it added, where nothing goes back to the consumer.

@@ -220,16 +220,6 @@ impl Known {
         it.rest() - after.rest()
     }
 
-    /// Whether the last that is counted goes and something stays that is not. Left out for now: what
-    /// stays can't be redeemed, because its claim has ended.
-    pub(super) fn leaves_nothing_claimed(&self, line: usize, units: i64) -> bool {
-        let Some(it) = self.lines.get(line) else { return false };
-        let others = self.lines.iter().enumerate().filter(|it| it.0 != line && it.1.current > 0);
-        let mut others = others.peekable();
-        let last = units == it.current && !it.takes.is_empty() && others.peek().is_some();
-        last && others.all(|(_, it)| it.takes.is_empty())
-    }
-
     /// What of the platform's addition no longer reduces what stays.
     pub(super) fn freed(&self) -> i64 {
         let stays: i64 = self.lines.iter().map(|it| it.unit * it.current - it.rest()).sum();
