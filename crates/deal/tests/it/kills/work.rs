@@ -45,7 +45,7 @@ pub(super) fn work(task: &str) {
     say("serving");
     let world = World::of_line(&db, &task.world);
     let open = left_open(&world);
-    let busy = AtomicUsize::new(2);
+    let stage = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for at in 0..HANDS {
             let mine: Vec<OrderId> =
@@ -56,8 +56,8 @@ pub(super) fn work(task: &str) {
                 Hand { world, dice, now, till: at as i64, way: task.way }.work(&mine)
             });
         }
-        scope.spawn(|| run_clocks(&world, task.now, &busy));
-        scope.spawn(|| run_bank(&world, task.now, &busy));
+        scope.spawn(|| run_clocks(&world, task.now, &stage));
+        scope.spawn(|| run_bank(&world, task.now, &stage));
     });
 }
 
@@ -277,45 +277,51 @@ impl Hand {
     }
 }
 
-/// The clocks. Counts itself out of `busy` once nothing old is left.
-fn run_clocks(world: &World, now: Timestamp, busy: &AtomicUsize) {
-    let mut is_quiet = false;
+/// How far the old has been dealt with: the clocks have run out, then the bank has answered what
+/// they asked, then the clocks that its answers wound up have run out too.
+const CLOCKS_RAN: usize = 1;
+const BANK_ANSWERED: usize = 2;
+const QUIET: usize = 3;
+
+/// The clocks.
+fn run_clocks(world: &World, now: Timestamp, stage: &AtomicUsize) {
     loop {
+        let began = stage.load(Ordering::SeqCst);
         let ran = store::jobs::run_due(&world.db, now, deal::clock::HANDLERS, 40);
         let Some(ran) = answered("clocks", ran) else { continue };
         if ran.done > 0 {
             say(format!("clocks {}", ran.done));
         }
         if ran == Ran::default() {
-            is_quiet = is_quiet || quiet(now, busy);
+            if began == 0 {
+                stage.store(CLOCKS_RAN, Ordering::SeqCst);
+            } else if began == BANK_ANSWERED {
+                stage.store(QUIET, Ordering::SeqCst);
+                say(format!("quiet {}", now.micros()));
+            }
             std::thread::sleep(REST);
         }
     }
 }
 
-/// Says it once neither a clock nor a question to the bank is left from before.
-fn quiet(now: Timestamp, busy: &AtomicUsize) -> bool {
-    if busy.fetch_sub(1, Ordering::SeqCst) == 1 {
-        say(format!("quiet {}", now.micros()));
-    }
-    true
-}
-
-/// The bank: answers what it is asked, and says what it did. Counts itself out of `busy` too.
-fn run_bank(world: &World, now: Timestamp, busy: &AtomicUsize) {
-    let mut is_quiet = false;
+/// The bank: says what it did, and answers what it is asked.
+fn run_bank(world: &World, now: Timestamp, stage: &AtomicUsize) {
     loop {
+        let began = stage.load(Ordering::SeqCst);
         let due = world.db.write(move |tx| treasury::requests::due(tx, now, "bank", BANK_MAX, 60));
         let Some(due) = answered("requests", due) else { continue };
+        // Messages first, as with a provider's answers: a request is over once the books show it.
+        for it in &due {
+            send_word(world, now, it);
+        }
         let answers: Vec<_> = due.iter().map(|it| answer(world, now, it)).collect();
         for pending in answers.into_iter().filter_map(|it| answered("queue", it)) {
             answered("answer", pending.wait());
         }
-        for it in &due {
-            send_word(world, now, it);
-        }
         if due.len() < BANK_MAX as usize {
-            is_quiet = is_quiet || quiet(now, busy);
+            if began == CLOCKS_RAN {
+                stage.store(BANK_ANSWERED, Ordering::SeqCst);
+            }
             std::thread::sleep(REST);
         }
     }
