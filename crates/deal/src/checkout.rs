@@ -116,6 +116,9 @@ pub enum HoldError {
     /// No baskets, or too many.
     #[error("baskets: from 1 to {BASKETS_MAX} are needed")]
     Count,
+    /// Nobody who may order: not known, suspended, or her account is closed.
+    #[error("buyer: {0} is nobody who may order; a person whose account is open is needed")]
+    Buyer(PartyId),
     /// A basket does not hold together.
     #[error("baskets[{at}].{error}")]
     Basket {
@@ -161,6 +164,9 @@ impl From<StoreError> for HoldError {
 pub fn hold(tx: &mut Tx<'_>, now: Timestamp, cmd: Hold) -> Result<Held, HoldError> {
     if cmd.baskets.is_empty() || cmd.baskets.len() > BASKETS_MAX {
         return Err(HoldError::Count);
+    }
+    if !party::person::stays_active(tx, cmd.buyer)? {
+        return Err(HoldError::Buyer(cmd.buyer));
     }
     let mut prepared = Vec::with_capacity(cmd.baskets.len());
     for (at, basket) in cmd.baskets.iter().enumerate() {

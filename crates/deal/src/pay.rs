@@ -138,13 +138,18 @@ fn confirmed(tx: &mut Tx<'_>, now: Timestamp, claim: supply::ClaimId) -> Result<
     }
 }
 
-/// Money came after the order had lapsed: take the capacity again, or give the money back.
+/// Money came after the order had lapsed: take the capacity again, or give the money back; to
+/// somebody whose account was closed meanwhile it goes back in any case.
 fn revive(
     tx: &mut Tx<'_>,
     now: Timestamp,
     order: &Order,
     fresh: &mut FreshIds,
 ) -> Result<bool, Inner> {
+    if !party::person::stays_active(tx, order.buyer)? {
+        too_late(tx, now, order, "account_closed", fresh)?;
+        return Ok(false);
+    }
     if order.claim.is_some() {
         return take_again(tx, now, order, fresh);
     }

@@ -114,10 +114,38 @@ pub fn erase(
     actor: Actor,
     person: PartyId,
 ) -> Result<Erased, EraseError> {
+    erase::lock(tx, person)?;
+    erase_locked(tx, now, actor, person)
+}
+
+/// Her row is locked: no order of hers begins beside it.
+fn erase_locked(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    actor: Actor,
+    person: PartyId,
+) -> Result<Erased, EraseError> {
     let ties = ties(tx, now, actor, person).map_err(erase::EraseError::from)?;
     if !ties.open.is_empty() {
         return Err(EraseError::Open(ties.open));
     }
     let cmd = ErasePerson { actor, person, hold_until: ties.hold_until };
     Ok(erase::erase_person(tx, now, cmd)?)
+}
+
+/// Hooks for tests.
+#[cfg(feature = "testing")]
+pub mod testing {
+    use super::*;
+
+    /// [`erase`] without its guard: her row is not locked, so that an order may begin beside it. The
+    /// twin of the race test.
+    pub fn erase_unguarded(
+        tx: &mut Tx<'_>,
+        now: Timestamp,
+        actor: Actor,
+        person: PartyId,
+    ) -> Result<Erased, EraseError> {
+        erase_locked(tx, now, actor, person)
+    }
 }

@@ -2,17 +2,26 @@
 
 use base::Timestamp;
 use connect::sender::Told;
+use deal::Inner;
 use deal::pay::{EventError, OnAnswer, OnEvent};
 use store::Db;
 use treasury::payment::ProviderEvent;
 
-/// Ids that an event may need: ten an order.
+/// Ids that an event mostly needs.
 const FRESH: usize = 64;
+/// Ids that the largest checkout needs: three a line of vouchers, and ten an order.
+const FRESH_MAX: usize = deal::checkout::BASKETS_MAX * (3 * deal::LINES_MAX + 10);
 
 /// Takes a provider's event in; says whether it was news.
 pub(crate) fn event(db: &Db, now: Timestamp, event: ProviderEvent) -> Result<bool, EventError> {
-    let cmd = OnEvent { event, fresh: db.ids().fresh(FRESH) };
-    let recorded = db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone()))?;
+    let take = |fresh: usize| {
+        let cmd = OnEvent { event: event.clone(), fresh: db.ids().fresh(fresh) };
+        db.write(move |tx| deal::pay::on_event(tx, now, cmd.clone()))
+    };
+    let recorded = match take(FRESH) {
+        Err(EventError::Inner(Inner::TooFewIds(_))) => take(FRESH_MAX)?,
+        other => other?,
+    };
     Ok(recorded.first_time)
 }
 

@@ -118,6 +118,13 @@ fn years_after(
     Ok(years.map(|it| from.plus_s(it.value.saturating_mul(366 * 86_400))))
 }
 
+/// Takes a person's row for this transaction: what begins for her meanwhile
+/// ([`stays_active`](crate::person::stays_active)) waits until it ends, and what has begun is seen
+/// from here on.
+pub fn lock(tx: &mut Tx<'_>, person: PartyId) -> Result<(), StoreError> {
+    tx.exec("update party set state = state where id = $1", args![person]).map(drop)
+}
+
 /// Erases a person: the first step. See the module's text for the second.
 pub fn erase_person(
     tx: &mut Tx<'_>,

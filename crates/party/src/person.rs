@@ -217,6 +217,15 @@ pub(crate) fn state_of(
     tx.opt(sql, args![party, kind], |row| row.get(0))
 }
 
+/// Whether a person is known and may act. She stays so until this transaction ends: who closes or
+/// erases her waits for it.
+pub fn stays_active(tx: &mut Tx<'_>, person: PartyId) -> Result<bool, StoreError> {
+    let lock = tx.share_locked();
+    let sql = format!("select state from party where id = $1 and kind = 'person'{lock}");
+    let state = tx.opt(&sql, args![person], |row| row.get::<PartyState>(0))?;
+    Ok(state == Some(PartyState::Active))
+}
+
 /// Suspends, restores or closes a party. What is closed stays closed.
 ///
 /// For a person the right must hold everywhere, for an organisation in its division.

@@ -115,10 +115,13 @@ pub(crate) struct Writer {
     pub(crate) careful: u32,
 }
 
-/// Whether what a command wrote stands, or is gone.
+/// What is left of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ran {
-    Well,
+    /// What it wrote stands.
+    Kept,
+    /// It left nothing.
+    Undone,
     /// It must be undone, and without a savepoint that takes the whole group.
     Spoilt,
 }
@@ -168,12 +171,12 @@ impl Writer {
         let started = Instant::now();
         self.careful = self.careful.saturating_sub(1);
         let mut fate = begin(link);
-        let mut tapes = Vec::new();
+        let (mut tapes, mut kept) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(work) = next.take() {
             group.push(work);
             if fate.is_ok() {
-                fate = self.run_last(link, group, &mut tapes);
+                fate = self.run_last(link, group, &mut kept, &mut tapes);
             }
             let room = group.len() < self.options.group_max
                 && started.elapsed() < self.options.group_time_max;
@@ -194,24 +197,30 @@ impl Writer {
         fate
     }
 
-    /// Runs the last command of a group; when it must be undone, the whole group anew with care.
+    /// Runs the last command of a group. When it must be undone, all goes, and those before it that
+    /// were `kept` are run again with care; what was refused has had its answer.
     fn run_last(
         &mut self,
         link: &Connection,
         group: &mut [Box<dyn Work>],
+        kept: &mut Vec<usize>,
         tapes: &mut Vec<(u64, Tape)>,
     ) -> Result<()> {
         let started = Instant::now();
-        let Some(last) = group.last_mut() else { return Ok(()) };
-        let name = last.name();
-        if self.run_one(link, &mut **last, tapes)? == Ran::Spoilt {
-            self.careful = CAREFUL_GROUPS;
-            tapes.clear();
-            step(link, "rollback")?;
-            begin(link)?;
-            for work in group {
-                self.house.meter.again();
-                self.run_one(link, &mut **work, tapes)?;
+        let Some(at) = group.len().checked_sub(1) else { return Ok(()) };
+        let name = group[at].name();
+        match self.run_one(link, &mut *group[at], tapes)? {
+            Ran::Kept => kept.push(at),
+            Ran::Undone => {}
+            Ran::Spoilt => {
+                self.careful = CAREFUL_GROUPS;
+                tapes.clear();
+                step(link, "rollback")?;
+                begin(link)?;
+                for &at in &*kept {
+                    self.house.meter.again();
+                    self.run_one(link, &mut *group[at], tapes)?;
+                }
             }
         }
         self.house.meter.command(name, started);
@@ -234,6 +243,7 @@ impl Writer {
         if link.is_autocommit() {
             return Err(StoreError::Fatal("the engine gave up the whole group".to_owned()));
         }
+        let ran = if verdict == Verdict::Keep { Ran::Kept } else { Ran::Undone };
         match verdict {
             Verdict::Undo if careful => step(link, "rollback to command")?,
             Verdict::Undo if link.total_changes() != written => return Ok(Ran::Spoilt),
@@ -243,7 +253,7 @@ impl Writer {
         if careful {
             step(link, "release command")?;
         }
-        Ok(Ran::Well)
+        Ok(ran)
     }
 }
 

@@ -161,7 +161,9 @@ fn lists_spelt_out(words: &[String]) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(words.len());
     let mut rest = words;
     while let [name, tail @ ..] = rest {
-        match list_of(tail).filter(|_| name != "not") {
+        // What comes before shows that the name stands alone: not `not`, no sum, no call.
+        let alone = out.last().is_some_and(|it| matches!(it.as_str(), "(" | "and" | "or"));
+        match list_of(tail).filter(|_| alone && name != ")") {
             Some((values, after)) => {
                 let each: Vec<String> = values.iter().map(|it| format!("{name} = {it}")).collect();
                 out.push(format!("({})", each.join(" or ")));
@@ -243,13 +245,13 @@ mod tests {
     #[test]
     fn a_check_with_a_list_is_spelt_out_for_sqlite() {
         let text = "create table t (s text check (s in ('a', 'b, c', 'd')),
-            n bigint check (n not in (1, 2) and n in (select n from u)));
+            n bigint check (n not in (1, 2) and n in (select n from u) and n + 1 in (2)));
             create index i on t (s) where s in ('a', 'b');";
         let sqlite = statements(text, Engine::Sqlite).unwrap();
         assert_eq!(
             sqlite[0],
             "create table t ( s text check ( (s = 'a' or s = 'b, c' or s = 'd') ) , n integer \
-             check ( n not in ( 1 , 2 ) and n in ( select n from u ) ) ) strict"
+             check ( n not in ( 1 , 2 ) and n in ( select n from u ) and n + 1 in ( 2 ) ) ) strict"
         );
         assert_eq!(sqlite[1], "create index i on t ( s ) where s in ( 'a' , 'b' )");
         let postgres = statements(text, Engine::Postgres).unwrap();

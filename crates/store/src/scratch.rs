@@ -68,7 +68,10 @@ fn url_beside(server: &str, name: &str) -> Result<String, OpenError> {
 fn fresh_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("scratch_{}_{number}", std::process::id())
+    // Process numbers repeat: in another container, and after a run that was killed.
+    let mut chance = [0_u8; 4];
+    let _ = getrandom::fill(&mut chance);
+    format!("scratch_{}_{}_{number}", std::process::id(), u32::from_be_bytes(chance))
 }
 
 /// A whole place for a database of either engine, gone with this value.
@@ -85,7 +88,8 @@ impl Scratch {
     pub fn new(parent: &Path, server: Option<&str>) -> Result<Self, OpenError> {
         let database = server.map(|it| PgDatabase::make(it, "template0")).transpose()?;
         let folder = parent.join(fresh_name());
-        fs::create_dir_all(&folder).map_err(|error| unusable(&folder, &error))?;
+        // One that is there is somebody else's, and must not go with this value.
+        fs::create_dir(&folder).map_err(|error| unusable(&folder, &error))?;
         Ok(Self { parent: parent.to_owned(), folder, database })
     }
 
@@ -94,6 +98,7 @@ impl Scratch {
         let of = |it: &PgDatabase| PgDatabase::make(&it.server, &it.name);
         let database = self.database.as_ref().map(of).transpose()?;
         let folder = self.parent.join(fresh_name());
+        fs::create_dir(&folder).map_err(|error| unusable(&folder, &error))?;
         copy_folder(&self.folder, &folder).map_err(|error| unusable(&folder, &error))?;
         Ok(Self { parent: self.parent.clone(), folder, database })
     }

@@ -262,6 +262,15 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// What follows a `select` whose rows must stay as they are until this transaction ends. The
+    /// single writer of SQLite needs nothing.
+    pub fn share_locked(&self) -> &'static str {
+        match self.link {
+            Link::Sqlite(_) => "",
+            Link::Postgres(_) => " for share",
+        }
+    }
+
     fn note<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result
             && self.failed.is_none()

@@ -13,7 +13,7 @@ use crate::payment::{
     self, Incoming, Method, Payment, PaymentState, RefundState, apply_capture, with_free,
 };
 use crate::settle::{self, Line, LineKind};
-use crate::{PaymentId, PostingId, RefundId, day};
+use crate::{PaymentId, PostingId, RefundId};
 
 /// Cash to be taken, paid back or handed over.
 #[derive(Clone, Copy, Debug)]
@@ -231,7 +231,7 @@ pub fn hand_over(
     let thing = at.posting.raw();
     let posting = Posting { id: at.posting, kind: "cash.handed_over", thing, legs: &legs };
     ledger::post(tx, now, posting)?;
-    let line = cash_line(now, at.posting, till.merchant, out);
+    let line = Line::plain(now, (at.posting, till.merchant, 0), (LineKind::Cash, "till", 0), out);
     settle::insert_line(tx, &line, &format!("cash:{}", at.posting))?;
     let number = move_cash(tx, premises, out, &till)?;
     receipt(tx, now, at, (premises, number, out), (None, None, "handed_over"))?;
@@ -242,34 +242,6 @@ fn premises_of(payment: &Payment) -> Result<PremisesId, CashError> {
     match payment.method {
         Method::Cash { premises } => Ok(premises),
         Method::Provider(_) => Err(CashError::NotCash),
-    }
-}
-
-fn cash_line(now: Timestamp, id: PostingId, merchant: PartyId, out: Money) -> Line {
-    let nothing = Money::zero(out.currency);
-    let today = day::business_day(now);
-    Line {
-        id,
-        merchant,
-        order: 0,
-        kind: LineKind::Cash,
-        part: "till".to_owned(),
-        part_no: 0,
-        gross: out,
-        promotion: nothing,
-        funder: None,
-        tip: nothing,
-        commission: nothing,
-        commission_ppm: 0,
-        commission_version: 0,
-        net: out,
-        reversed: nothing,
-        tip_reversed: nothing,
-        of_line: None,
-        refund: None,
-        at: now,
-        day: today,
-        expected_day: day::payout_day(today),
     }
 }
 

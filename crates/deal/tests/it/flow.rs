@@ -5,13 +5,13 @@ use deal::cancel::{CancelError, Confirm, Preview, What};
 use deal::checkout::{HOLD_S, HoldError, PAY_S};
 use deal::order::OrderState;
 use deal::pass::{RedeemError, Refusal};
-use deal::pay::ACCEPT_S;
+use deal::pay::{ACCEPT_S, OnEvent};
 use deal::review::{AnswerReview, ReviewError, WriteReview};
 use deal::{AnswerError, Decline, DeclineReason};
 use party::{Actor, MayError};
 use supply::capacity::ClaimError;
 use treasury::Account;
-use treasury::payment::Method;
+use treasury::payment::{Method, ProviderEvent};
 
 use crate::world::{KEY, NOW, World, each_world, yuan};
 
@@ -318,5 +318,32 @@ fn fault_03_a_pickup_is_complete_at_handover_and_not_before() {
         assert_eq!(world.balance(Account::MerchantPayable, world.merchant.raw()), yuan(0));
         world.redeem(NOW.plus_s(60), world.scan(&pass, 1, 1)).unwrap();
         assert_eq!(world.order(order.id).state, OrderState::Completed);
+    });
+}
+
+/// More vouchers than one firing of a clock ends: each is refunded, and the order is over.
+#[test]
+fn an_order_of_many_vouchers_ends_though_one_firing_has_few_ids() {
+    const VOUCHERS: i64 = 20;
+    each_world(|world| {
+        let lines = vec![(world.voucher, 1); VOUCHERS as usize];
+        let (checkout, order) = world.hold_reduced(NOW, &lines, None).unwrap();
+        let payment = world.place(NOW, checkout);
+        let total = world.order(order).total;
+        let event = ProviderEvent {
+            provider: "bank".to_owned(),
+            event_id: "captured".to_owned(),
+            payment,
+            reference: None,
+            posting: world.db.ids().next(),
+            what: treasury::payment::What::Captured(total),
+            at: NOW,
+        };
+        let cmd = OnEvent { event, fresh: world.db.ids().fresh(100) };
+        world.db.write(move |tx| deal::pay::on_event(tx, NOW, cmd.clone())).unwrap();
+        assert_eq!(world.passes(order).len(), VOUCHERS as usize);
+        world.clocks(NOW.plus_s(31 * 86_400));
+        assert_eq!(world.order(order).state, OrderState::Completed);
+        assert_eq!(world.balance(Account::Escrow, order.raw()), yuan(0));
     });
 }

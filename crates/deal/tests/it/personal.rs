@@ -1,12 +1,18 @@
 //! What a merchant sees of a buyer, and what her orders keep of her.
 
+use std::sync::Barrier;
+
 use base::{Id as _, Timestamp};
 use deal::OrderId;
+use deal::checkout::HoldError;
+use deal::order::OrderState;
 use deal::personal::EraseError;
+use party::erase::Erased;
 use party::member::AddMember;
-use party::person::{Field, KeyClass, SealedField, SetPersonal};
+use party::person::{Field, KeyClass, RegisterPerson, SealedField, SetPersonal, register_person};
 use party::personal::{ReadPersonal, looks_of, read_personal};
 use party::{Actor, PartyId, Role, Scope};
+use store::{Engine, Tx};
 
 use crate::world::*;
 
@@ -173,5 +179,71 @@ fn nobody_is_erased_with_an_open_order_and_the_law_holds_what_she_bought() {
         let at = (NOW.plus_s(90), world.owner, world.merchant);
         assert!(reads(world, at, pass.order, Field::Name).is_err(), "it closed at once");
         assert!(world.violations(NOW.plus_s(90)).is_empty());
+    });
+}
+
+/// Whose account is closed orders nothing more, and money that comes late goes back to her.
+#[test]
+fn who_is_erased_orders_nothing_and_her_late_money_goes_back() {
+    each_named(|world| {
+        let (checkout, order) = world.hold(NOW, world.goods, 1).unwrap();
+        let payment = world.place(NOW, checkout);
+        let late = NOW.plus_s(2 * 3_600);
+        world.clocks(late);
+        assert_eq!(world.order(order).state, OrderState::Lapsed);
+        let (buyer, actor) = (world.buyer, Actor::Person(world.buyer));
+        world.db.write(move |tx| deal::personal::erase(tx, late, actor, buyer)).unwrap();
+        assert!(
+            matches!(world.hold(late, world.goods, 1), Err(HoldError::Buyer(it)) if it == buyer)
+        );
+        assert!(world.paid(late, payment, yuan(1_000)));
+        assert_eq!(world.order(order).state, OrderState::Lapsed);
+        assert_eq!(world.balance(treasury::Account::Escrow, order.raw()), yuan(0));
+        assert!(reads(world, (late, world.owner, world.merchant), order, Field::Name).is_err());
+        let mut found = world.violations(late);
+        // Nobody sends to the provider here.
+        found.retain(|it| *it != "request.waits");
+        assert!(found.is_empty(), "{found:?}");
+    });
+}
+
+type Erase = fn(&mut Tx<'_>, Timestamp, Actor, PartyId) -> Result<Erased, EraseError>;
+
+/// Lets people order and be erased at the same moment; gives how many were erased beside an order.
+fn erased_beside_an_order(world: &World, erase: Erase) -> usize {
+    let both = |_| {
+        let id: PartyId = world.db.ids().next();
+        let cmd = RegisterPerson { actor: Actor::Platform, id, personal: Vec::new() };
+        world.db.write(move |tx| register_person(tx, NOW, cmd.clone()).map(drop)).unwrap();
+        let hers = World { buyer: id, ..world.clone() };
+        let start = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let held = scope.spawn(|| {
+                start.wait();
+                hers.hold(NOW, hers.goods, 1).is_ok()
+            });
+            start.wait();
+            let erased = world.db.write(move |tx| erase(tx, NOW, Actor::Person(id), id));
+            held.join().unwrap() && erased.is_ok()
+        })
+    };
+    (0..40).map(both).filter(|it| *it).count()
+}
+
+#[test]
+fn nobody_is_erased_while_an_order_of_hers_begins() {
+    each_named(|world| {
+        world.receive(NOW, 1_000);
+        assert_eq!(erased_beside_an_order(world, deal::personal::erase), 0);
+    });
+}
+
+/// The twin. The single writer of SQLite lets nothing happen beside it.
+#[test]
+fn without_the_guard_somebody_is_erased_while_an_order_of_hers_begins() {
+    each_named(|world| {
+        world.receive(NOW, 1_000);
+        let erased = erased_beside_an_order(world, deal::personal::testing::erase_unguarded);
+        assert_eq!(erased > 0, world.db.engine() == Engine::Postgres, "{erased}");
     });
 }

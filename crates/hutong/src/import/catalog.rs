@@ -192,8 +192,8 @@ fn group(db: &Db, group: &Group) -> CatalogGroup {
         number: number(group.head.row),
         id: db.ids().next(),
         texts: texts(&group.head.titles, &group.head.details),
-        choose_min: group.head.choose_min.unwrap_or(0),
-        choose_max: group.head.choose_max.unwrap_or(1),
+        choose_min: group.head.choose_min,
+        choose_max: group.head.choose_max,
         options: group
             .options
             .iter()

@@ -77,5 +77,9 @@ pub(super) fn lookup(db: &Db, field: Field, value: &str) -> Result<Option<[u8; 3
             folded.chars().filter(|it| it.is_alphanumeric() || *it == '+').collect()
         }
     };
+    if plain.is_empty() {
+        let name = field.code();
+        return Err(Refused::new(format!("{name}: it has no letter or digit to be found by")));
+    }
     Ok(Some(db.vault().lookup(field.purpose(), plain.as_bytes())?))
 }

@@ -143,6 +143,43 @@ fn a_wrong_row_is_named_with_its_column_and_the_other_offers_land() {
     assert!(hutong(folder, &["check", "--data", "d"]).status.success());
 }
 
+/// The rows, which of their keys land, and how many rows are told as wrong.
+const SLIPS: [(&str, &[&str], usize); 4] = [
+    // An unquoted comma: the first cell still names the offer.
+    (
+        "k,a,,,goods,,Tea,1\nk,b,,,goods,,Tea, black,2\nk,c,,,goods,,Tea,3\nz,,,,goods,,Z,1",
+        &["z"],
+        3,
+    ),
+    // One of a choice's rows.
+    ("k,,,,dish,,Soup,9\nk,,1,,,,Size,\nk,,1,1,,,Big, big,1\nz,,,,goods,,Z,1", &["z"], 3),
+    // A quote that does not end swallows the rest, whose offers may have begun before.
+    ("k,,,,goods,,Tea,1\nm,a,,,goods,,\"Mug,2\nk,b,,,goods,,Tea,3", &[], 2),
+    ("k,a,,,goods,,Tea,1\nk,b,,,goods,,Tea", &[], 2),
+];
+
+#[test]
+fn a_row_of_another_shape_takes_the_rest_of_its_offer_along() {
+    for (rows, keys, wrong) in SLIPS {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        house_with_a_shop(folder);
+        let header = "key,variant,group,option,kind,state,title,price";
+        std::fs::write(folder.join("c.csv"), format!("{header}\n{rows}\n")).unwrap();
+        let words = ["import", "catalog", "c.csv", "--premises", "node/1", "--data", "d", "--json"];
+        let it = hutong(folder, &words);
+        assert_eq!(it.status.success(), !keys.is_empty(), "{rows}: {}", stderr(&it));
+        if it.status.success() {
+            let json: serde_json::Value = serde_json::from_slice(&it.stdout).unwrap();
+            assert_eq!(json["wrong"].as_array().unwrap().len(), wrong, "{rows}: {json}");
+        }
+        let table = offers(folder);
+        let there: Vec<&str> =
+            table.lines().skip(1).filter_map(|it| it.split(',').next()).collect();
+        assert_eq!(there, *keys, "{rows}");
+    }
+}
+
 #[test]
 fn lead_minutes_count_stock_is_never_trued_up_and_a_price_makes_a_draft_live() {
     let folder = tempfile::tempdir().unwrap();

@@ -52,10 +52,12 @@ struct Draft {
 }
 
 /// Puts the rows of each offer together, in the order of their first rows. Wrong rows come by their
-/// numbers, and with them the other rows of the same offers: half an offer is not sold.
+/// numbers, and with them the other rows of the same offers: half an offer is not sold. A row whose
+/// offer cannot be told takes those of its neighbours along, a file that breaks off all of them.
 pub fn items(rows: impl IntoIterator<Item = Result<Row, RowError>>) -> (Vec<Item>, Vec<RowError>) {
     let (mut drafts, mut places) = (Vec::<Draft>::new(), HashMap::<String, usize>::new());
     let mut errors = Vec::new();
+    let (mut before, mut astray, mut broken) = (None, None, None);
     for found in rows {
         let key = match &found {
             Ok(row) => Some(&row.key),
@@ -69,6 +71,20 @@ pub fn items(rows: impl IntoIterator<Item = Result<Row, RowError>>) -> (Vec<Item
                 drafts.len() - 1
             })
         });
+        if let (Some(at), Some(row)) = (at, astray.take()) {
+            condemn(&mut drafts, Some(at), row);
+        }
+        if let (None, Err(error)) = (at, &found) {
+            match error.reason {
+                RowReason::Cells { .. } => {
+                    condemn(&mut drafts, before, error.row);
+                    astray = Some(error.row);
+                }
+                RowReason::Unreadable(_) => broken = Some(error.row),
+                _ => {}
+            }
+        }
+        before = at.or(before);
         let draft = at.and_then(|it| drafts.get_mut(it));
         let error = match (found, draft) {
             (Ok(row), Some(draft)) => {
@@ -93,7 +109,7 @@ pub fn items(rows: impl IntoIterator<Item = Result<Row, RowError>>) -> (Vec<Item
     }
     let mut items = Vec::new();
     for Draft { item, rows, wrong } in drafts {
-        let Some(wrong) = wrong else {
+        let Some(wrong) = wrong.or(broken) else {
             items.extend(item);
             continue;
         };
@@ -107,6 +123,13 @@ pub fn items(rows: impl IntoIterator<Item = Result<Row, RowError>>) -> (Vec<Item
     }
     errors.sort_by_key(|it| it.row);
     (items, errors)
+}
+
+/// A row that is wrong may be one of this offer's.
+fn condemn(drafts: &mut [Draft], at: Option<usize>, row: u64) {
+    if let Some(draft) = at.and_then(|at| drafts.get_mut(at)) {
+        draft.wrong.get_or_insert(row);
+    }
 }
 
 type Wrong = (&'static str, RowReason);

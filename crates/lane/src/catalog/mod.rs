@@ -19,7 +19,7 @@
 //! | `price` | decimal text with a point, tax included, or `free`; empty: a draft, not for sale yet; of a choice: what it adds |
 //! | `currency` | ISO 4217; without it the importer's own |
 //! | `sold` | `no`: this variant or choice is not sold any more |
-//! | `choose_min`, `choose_max` | of a group: how many choices are made; 0 and 1 when empty |
+//! | `choose_min`, `choose_max` | of a group: how many choices are made; a new group has 0 and 1 when empty |
 //! | `stock` | units on hand when counting begins; empty: not counted |
 //! | `pool` | the name of a supply that several rows share: a chair, a doctor, a shelf |
 //! | `pool_units` | units of the supply that one sale takes; 1 when empty |

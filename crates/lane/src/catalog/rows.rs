@@ -152,7 +152,17 @@ impl<R: Read> Rows<R> {
         let wrong = |column: String, reason, key| RowError { row: number, column, reason, key };
         let (found, expected) = (record.len(), self.header.names.len());
         if found != expected {
-            return Err(wrong("*".to_owned(), RowReason::Cells { found, expected }, None));
+            if record.iter().any(|it| it.contains(&b'\n')) {
+                self.done = true;
+                let why = "a quote that begins in this row does not end".to_owned();
+                return Err(wrong("*".to_owned(), RowReason::Unreadable(why), None));
+            }
+            // What stands before the slip stands where it should: the first cell at least.
+            let first = record.get(0).filter(|_| self.header.place("key") == Some(0));
+            let key =
+                first.and_then(|it| std::str::from_utf8(it).ok()).map(|it| it.trim().to_owned());
+            let key = key.filter(|it| !it.is_empty());
+            return Err(wrong("*".to_owned(), RowReason::Cells { found, expected }, key));
         }
         let cells = Cells { record, header: &self.header };
         let read = cells.key().and_then(|(of, gtin)| {

@@ -146,9 +146,22 @@ fn variants(
     supplies: &mut Vec<Supply>,
 ) -> Result<Vec<Variant>, Wrong> {
     let mut all = offer.variants.clone();
+    let mut named = Vec::new();
     for said in &row.variants {
         let wrong = |why: String| (said.number, why);
-        let at = place(&all, said).map_err(wrong)?;
+        // A row means what was there before the list, never what another row has made.
+        let at = place(&offer.variants, said).map_err(wrong)?;
+        if at.is_none() && said.key.is_none() && !all.is_empty() {
+            return Err(wrong(
+                "`variant` must have a key: the offer has another variant".to_owned(),
+            ));
+        }
+        if at.is_some_and(|at| named.contains(&at)) {
+            return Err(wrong(
+                "`variant` must be another: an earlier row means the same".to_owned(),
+            ));
+        }
+        named.extend(at);
         let old = at.and_then(|at| all.get(at));
         let title = said.texts.first().or(offer.texts.first()).map_or("stock", |it| &it.title);
         let pool = old.and_then(|it| it.pool);
@@ -172,7 +185,7 @@ fn variants(
             pool,
             pool_units: said.supply.units.unwrap_or(before.pool_units),
             duration_min: said.duration_min.unwrap_or(before.duration_min),
-            active: said.active.unwrap_or(true),
+            active: said.active.unwrap_or(before.active),
             ..before
         };
         match at.and_then(|at| all.get_mut(at)) {
@@ -219,8 +232,8 @@ fn groups(
             id: before.map_or(said.id, |it| it.id),
             offer: offer.id,
             texts: merged(&said.texts, before.map_or(&[], |it| &it.texts), own),
-            choose_min: said.choose_min,
-            choose_max: said.choose_max,
+            choose_min: said.choose_min.or(before.map(|it| it.choose_min)).unwrap_or(0),
+            choose_max: said.choose_max.or(before.map(|it| it.choose_max)).unwrap_or(1),
             options: options(cmd, shelf, (said, before, offer, own), supplies)?,
         };
         let open = group.options.iter().filter(|it| it.active).count() as i64;
@@ -261,7 +274,7 @@ fn options(
             delta: said.delta.or(before.map(|it| it.delta)).unwrap_or(nothing),
             pool,
             pool_units: said.supply.units.or(before.map(|it| it.pool_units)).unwrap_or(1),
-            active: said.active.unwrap_or(true),
+            active: said.active.or(before.map(|it| it.active)).unwrap_or(true),
         });
     }
     Ok(all)

@@ -164,10 +164,10 @@ pub struct CatalogGroup {
     pub id: OptionGroupId,
     /// Its words.
     pub texts: Vec<Text>,
-    /// The fewest choices.
-    pub choose_min: i64,
-    /// The most.
-    pub choose_max: i64,
+    /// The fewest choices; `None` keeps what there is, and is 0 for a new group.
+    pub choose_min: Option<i64>,
+    /// The most; `None` keeps what there is, and is 1 for a new group.
+    pub choose_max: Option<i64>,
     /// The choices.
     pub options: Vec<CatalogOption>,
 }

@@ -186,8 +186,8 @@ fn whole() -> Upsert {
         number: 3,
         id: OptionGroupId::from_raw(3),
         texts: vec![Text::new("zh", "辣度")],
-        choose_min: 1,
-        choose_max: 1,
+        choose_min: Some(1),
+        choose_max: Some(1),
         options: vec![option(4, "不辣", 0), option(5, "特辣", 200)],
     }];
     let mut cut = row(6, "cut", Some(3_000));
@@ -257,6 +257,35 @@ fn a_variant_that_a_list_does_not_name_stays_and_one_without_a_key_is_asked_for(
     });
 }
 
+#[test]
+fn what_a_list_does_not_say_stays_and_no_row_means_what_another_has_made() {
+    each_engine(|db, _| {
+        send(db, &whole());
+        let mut off = again(&whole());
+        off.offers[0].variants[1].active = Some(false);
+        off.offers[0].groups[0].options[1].active = Some(false);
+        assert_eq!(send(db, &off), Report { changed: 1, unchanged: 2, ..Report::default() });
+        let mut silent = again(&whole());
+        (silent.offers[0].groups[0].choose_min, silent.offers[0].groups[0].choose_max) =
+            (None, None);
+        assert_eq!(send(db, &silent), Report { unchanged: 3, ..Report::default() });
+        let dish = db.read(|tx| offer::by_id(tx, OfferId::from_raw(1))).unwrap().unwrap();
+        assert!(!dish.variants[1].active && !dish.option_groups[0].options[1].active);
+        assert_eq!((dish.option_groups[0].choose_min, dish.option_groups[0].choose_max), (1, 1));
+        let mut new = list(vec![row(20, "soup", Some(1_000))]);
+        new.offers[0].variants =
+            vec![variant(20, Some("small"), Some(1_000)), variant(21, None, Some(9_900))];
+        let report = send(db, &new);
+        assert!(report.wrong[0].why.starts_with("`variant` must have a key"), "{report:?}");
+        let mut twice = list(vec![row(30, "noodles", None)]);
+        (twice.offers[0].kind, twice.offers[0].texts) = (None, Vec::new());
+        let small = variant(30, Some("small"), Some(1_000));
+        twice.offers[0].variants = vec![small.clone(), CatalogVariant { number: 31, ..small }];
+        let report = send(db, &twice);
+        assert!(report.wrong[0].why.starts_with("`variant` must be another"), "{report:?}");
+    });
+}
+
 /// A change of the whole list, the row that is wrong then, and why.
 type Case = (fn(&mut Upsert), i64, &'static str);
 
@@ -265,7 +294,11 @@ fn each_wrong_supply_or_state_is_told_by_its_row_and_leaves_no_pool_behind() {
     let cases: [Case; 10] = [
         (|it| it.offers[0].variants[1].supply.stock = Some(41), 2, "`stock` of pot is 40 in row 1"),
         (|it| it.offers[0].variants[0].duration_min = Some(5), 1, "`duration_min` must be empty"),
-        (|it| it.offers[0].groups[0].choose_min = 2, 3, "`choose_min` must be at most 1 here"),
+        (
+            |it| it.offers[0].groups[0].choose_min = Some(2),
+            3,
+            "`choose_min` must be at most 1 here",
+        ),
         (|it| it.offers[0].voucher_uses = Some(2), 1, "`voucher.uses` must be empty"),
         (
             |it| it.offers[1].variants[0].supply.weekly = None,

@@ -11,7 +11,7 @@ use store::{Row, StoreError, Tx, args};
 use super::{Funder, Kept, Line, LineKind, SettleError, already, line_of, release_line};
 use crate::ledger::PostError;
 use crate::payment::{self, AdditionBack, GiveBackError, PaidPart};
-use crate::{PaymentId, PostingId, day};
+use crate::{PaymentId, PostingId};
 
 base::plain_enum! {
     /// What waits for a capture.
@@ -96,30 +96,11 @@ pub(crate) fn addition_after_capture(
     part: &PaidPart,
     (amount, posting): (Money, PostingId),
 ) -> Result<(), StoreError> {
-    let nothing = Money::zero(amount.currency);
-    let today = day::business_day(now);
+    let whose = (posting, part.merchant, part.order);
     let line = Line {
-        id: posting,
-        merchant: part.merchant,
-        order: part.order,
-        kind: LineKind::Fee,
-        part: "addition".to_owned(),
-        part_no: posting.raw(),
-        gross: amount,
         promotion: amount,
         funder: Some(Funder::Platform),
-        tip: nothing,
-        commission: nothing,
-        commission_ppm: 0,
-        commission_version: 0,
-        net: amount,
-        reversed: nothing,
-        tip_reversed: nothing,
-        of_line: None,
-        refund: None,
-        at: now,
-        day: today,
-        expected_day: today,
+        ..Line::plain(now, whose, (LineKind::Fee, "addition", posting.raw()), amount)
     };
     await_capture(tx, now, &line, Waits::Addition).map(drop)
 }
@@ -172,30 +153,15 @@ fn read(row: &Row<'_>, now: Timestamp, order: i64) -> Result<(Waits, Line), Stor
     let currency = row.get(5)?;
     let money = |at: usize| row.get(at).map(|minor| Money::new(minor, currency));
     let waits: Waits = row.get(0)?;
-    let nothing = Money::zero(currency);
-    let today = day::business_day(now);
+    let kind = if waits == Waits::Kept { LineKind::Kept } else { LineKind::Fee };
+    let (part, part_no): (String, i64) = (row.get(3)?, row.get(4)?);
     let line = Line {
-        id: row.get(1)?,
-        merchant: row.get(2)?,
-        order,
-        kind: if waits == Waits::Kept { LineKind::Kept } else { LineKind::Fee },
-        part: row.get(3)?,
-        part_no: row.get(4)?,
-        gross: money(6)?,
         tip: money(7)?,
         promotion: money(8)?,
         funder: row.get::<Option<Funder>>(9)?,
-        commission: nothing,
         commission_ppm: row.get(10)?,
         commission_version: row.get(11)?,
-        net: nothing,
-        reversed: nothing,
-        tip_reversed: nothing,
-        of_line: None,
-        refund: None,
-        at: now,
-        day: today,
-        expected_day: day::payout_day(today),
+        ..Line::plain(now, (row.get(1)?, row.get(2)?, order), (kind, &part, part_no), money(6)?)
     };
     Ok((waits, line))
 }

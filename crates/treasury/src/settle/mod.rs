@@ -129,6 +129,40 @@ pub struct Line {
 }
 
 impl Line {
+    /// A line of `gross` alone, made at `now`, all of it the merchant's; what else there is to it is
+    /// set by who makes it.
+    pub(crate) fn plain(
+        now: Timestamp,
+        (id, merchant, order): (PostingId, PartyId, i64),
+        (kind, part, part_no): (LineKind, &str, i64),
+        gross: Money,
+    ) -> Self {
+        let nothing = Money::zero(gross.currency);
+        let today = day::business_day(now);
+        Self {
+            id,
+            merchant,
+            order,
+            kind,
+            part: part.to_owned(),
+            part_no,
+            gross,
+            promotion: nothing,
+            funder: None,
+            tip: nothing,
+            commission: nothing,
+            commission_ppm: 0,
+            commission_version: 0,
+            net: gross,
+            reversed: nothing,
+            tip_reversed: nothing,
+            of_line: None,
+            refund: None,
+            at: now,
+            day: today,
+            expected_day: day::payout_day(today),
+        }
+    }
     /// The platform's addition within gross.
     fn platform_share(&self) -> i64 {
         if self.funder == Some(Funder::Platform) { self.promotion.minor } else { 0 }
@@ -270,7 +304,8 @@ fn take_with_addition(tx: &mut Tx<'_>, line: &Line, once: &str) -> Result<Money,
             None => Err(not_held(tx, line)?),
         };
     };
-    let last = held == 0 && line.gross.minor > line.platform_share();
+    // A fee is a share of both sums: the last fen of one does not bring all of the other along.
+    let last = line.kind == LineKind::Kept && held == 0 && line.gross.minor > line.platform_share();
     let taken = if last { addition } else { addition.min(line.promotion.minor) };
     tx.later(
         "update payment_part set kept_promotion_minor = kept_promotion_minor + $2
@@ -316,30 +351,14 @@ fn line_of(cmd: &Kept, kind: LineKind, now: Timestamp) -> Result<Line, SettleErr
         Some((funder, sum)) => (Some(funder), sum),
         None => (None, Money::zero(cmd.gross.currency)),
     };
-    let nothing = Money::zero(cmd.gross.currency);
-    let today = day::business_day(now);
+    let whose = (cmd.posting, cmd.merchant, cmd.order);
     priced(Line {
-        id: cmd.posting,
-        merchant: cmd.merchant,
-        order: cmd.order,
-        kind,
-        part: cmd.part.to_owned(),
-        part_no: cmd.part_no,
-        gross: cmd.gross,
         promotion,
         funder,
         tip: cmd.tip,
-        commission: nothing,
         commission_ppm: cmd.commission_ppm,
         commission_version: cmd.commission_rule_version,
-        net: nothing,
-        reversed: nothing,
-        tip_reversed: nothing,
-        of_line: None,
-        refund: None,
-        at: now,
-        day: today,
-        expected_day: day::payout_day(today),
+        ..Line::plain(now, whose, (kind, cmd.part, cmd.part_no), cmd.gross)
     })
 }
 

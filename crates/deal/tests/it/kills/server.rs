@@ -11,7 +11,7 @@ use store::testing::{Cluster, Durability};
 use store::{Db, Options, StoreError, Target};
 
 use super::told::Told;
-use super::{Dice, HOST, NOW, Task, Way, World, kills, options};
+use super::{Dice, HOST, LOST, NOW, Task, Way, World, kills, options, shows};
 use crate::process::Worker;
 use crate::world::LISTS;
 
@@ -98,5 +98,5 @@ fn what_was_answered_survives_the_death_of_the_server_and_work_goes_on() {
             break;
         }
     }
-    assert!(found.iter().any(|it| it.contains("was answered and is not there")), "{found:#?}");
+    assert!(shows(&found, LOST), "{found:#?}");
 }
