@@ -11,6 +11,7 @@ use base::hours::Hours;
 /// A key that is due is destroyed within a day.
 const ERASE_WITHIN_S: i64 = 86_400;
 const LATE: &str = "erased person whose key is not destroyed";
+const LOST_PICTURE: &str = "picture that is not there, or of no premises";
 
 /// Rows that are read at once.
 const PAGE: i64 = 1_000;
@@ -160,6 +161,7 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreErr
     plain_fields(tx, &mut found)?;
     words(tx, &mut found)?;
     places(tx, &mut found)?;
+    found.extend(pictures(tx)?);
     for (first, second) in law::overlaps(tx)? {
         let detail = format!("{} and {}", first.valid_from, second.valid_from);
         found.push(broken("two figures of one key on a day", first.key, detail));
@@ -206,6 +208,19 @@ fn words(tx: &mut Tx<'_>, found: &mut Vec<Violation>) -> Result<(), StoreError> 
         }));
     }
     Ok(())
+}
+
+/// What a consumer is shown must be there: it was put before it was named (invariant 3).
+fn pictures(tx: &mut Tx<'_>) -> Result<Vec<Violation>, StoreError> {
+    let sql = "select m.premises, m.position from premises_media m
+        left join premises s on s.id = m.premises
+        left join blob b on b.id = m.blob
+        where s.id is null or b.id is null order by m.premises, m.position";
+    tx.all(sql, &[], |row| {
+        let (thing, detail) = (row.get::<PremisesId>(0)?.to_string(), row.get::<i64>(1)? + 1);
+        let (name, detail) = (LOST_PICTURE, format!("picture {detail}"));
+        Ok(Violation { invariant: 3, name, thing, detail })
+    })
 }
 
 /// Zones that are none, and hours whose parsed flag is not true.

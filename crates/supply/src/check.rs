@@ -15,7 +15,7 @@ const GRACE_S: i64 = 300;
 const NAMED_MAX: &str = " limit 1000";
 
 /// Every row that breaks invariant 1 (no cell beyond its capacity, a released claim gives back
-/// exactly what it took) or, of the holds, invariant 6 (no hold lives for ever). Empty when all is
+/// exactly what it took), of the holds invariant 6 (no hold lives for ever), or of the pictures 3. Empty when all is
 /// well. Takes as long as it takes to read all claims: run it in a read.
 pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
@@ -29,6 +29,7 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     found.extend(lapsed(tx, now)?);
     found.extend(rules(tx, now)?);
     found.extend(places(tx)?);
+    found.extend(pictures(tx)?);
     Ok(found)
 }
 
@@ -169,5 +170,16 @@ fn places(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
         let (pool, offer): (PoolId, OfferId) = (row.get(1)?, row.get(2)?);
         let detail = format!("sold by {offer} at one place and reserved in {pool} at another");
         Ok(broken("variant.place", row.get::<VariantId>(0)?, detail))
+    })
+}
+
+/// What a consumer is shown must be there: it was put before it was named (invariant 3).
+fn pictures(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
+    let sql = "select m.offer, m.position from offer_media m
+               left join blob b on b.id = m.blob where b.id is null order by m.offer, m.position";
+    ask(tx, sql, |row| {
+        let detail = format!("its picture {} is not there", row.get::<i64>(1)? + 1);
+        let thing = row.get::<OfferId>(0)?.to_string();
+        Ok(Violation { invariant: 3, name: "offer.picture", thing, detail })
     })
 }

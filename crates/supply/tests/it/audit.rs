@@ -129,6 +129,8 @@ fn a_line_that_is_sold_at_one_place_and_reserved_at_another_is_found() {
                     fulfilments, tax_ppm, lead_s, version, created_at, changed_at)
                 values (1, 1, $1, 'goods', 'live', 'zh', '', '', 0, 0, 1, 0, 0)";
             tx.exec(offer, args![99_i64])?;
+            let picture = "insert into offer_media (offer, position, blob) values (1, 0, $1)";
+            tx.exec(picture, args![[1_u8; 32].as_slice()])?;
             tx.exec(
                 "insert into variant (id, offer, position, active, price_version, pool,
                      pool_units, duration_min) values (2, 1, 0, true, 0, 1, 1, 0)",
@@ -138,6 +140,6 @@ fn a_line_that_is_sold_at_one_place_and_reserved_at_another_is_found() {
         })
         .expect("the fault can be planted");
         let found = db.read(|tx| supply::check(tx, MONDAY)).expect("the audit runs");
-        assert_eq!(names(&found), [(1, "variant.place")]);
+        assert_eq!(names(&found), [(1, "variant.place"), (3, "offer.picture")]);
     });
 }

@@ -261,7 +261,7 @@ fn fault_02_the_place_that_was_promised_is_the_place_that_is_reserved() {
             let other = PremisesId::from_raw(21);
             crate::world::stock_pool_at(tx, 2, other, 1)?;
             let at = |raw, premises, pool| {
-                let mut offer = Offer { premises, ..noodles(raw) };
+                let mut offer = Offer { premises, media: Vec::new(), ..noodles(raw) };
                 offer.variants.truncate(1);
                 offer.variants[0].pool = Some(pool_id(pool));
                 offer
