@@ -4,6 +4,7 @@
 mod house;
 mod run;
 
+mod bench;
 mod books;
 mod catalog;
 mod day;
