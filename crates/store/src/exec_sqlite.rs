@@ -10,6 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -24,6 +25,9 @@ use crate::tx::Tx;
 
 /// Statements kept prepared on one connection.
 const PREPARED_MAX: usize = 512;
+/// Pages in the log when it is written back to the file (16 MiB): what changes often is then written
+/// back once for many changes.
+const LOG_PAGES: i64 = 4_096;
 /// How long a connection waits for another process's lock.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 /// Groups that are run with a savepoint a command after one had to be undone: where shelves run
@@ -40,6 +44,7 @@ pub(crate) fn open_writer(file: &Path, options: &Options) -> Result<Connection> 
     let connection = connect(file, flags, options)?;
     log_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", options.synchronous)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.execute_batch("pragma foreign_keys = on")?;
     if options.sync_at_open {
         sync_log(&connection)?;
@@ -130,6 +135,16 @@ impl Writer {
     /// Serves until the queue is closed and drained.
     pub(crate) fn serve(mut self, connection: Connection) {
         queue::become_writer();
+        let (answered, groups) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| answer_groups(groups));
+            self.commit_groups(connection, &answered);
+            drop(answered);
+        });
+    }
+
+    /// Commits group after group and hands each on with its fate.
+    fn commit_groups(&mut self, connection: Connection, answered: &Sender<Group>) {
         let mut connection = Some(connection);
         while let Some(first) = self.queue.pop() {
             let mut group = Vec::new();
@@ -145,9 +160,8 @@ impl Writer {
                 connection = None;
             }
             self.house.meter.group(group.len());
-            for work in group {
-                work.answer(fate.clone());
-            }
+            // It is there as long as this runs: its channel is closed after.
+            let _ = answered.send((group, fate));
         }
     }
 
@@ -254,6 +268,19 @@ impl Writer {
             step(link, "release command")?;
         }
         Ok(ran)
+    }
+}
+
+/// Commands of one COMMIT, and its fate.
+type Group = (Vec<Box<dyn Work>>, Result<()>);
+
+/// Answers what was committed, so that the writer is at the next group while those who waited are
+/// woken: each waking costs it as much as a statement.
+fn answer_groups(groups: Receiver<Group>) {
+    for (group, fate) in groups {
+        for work in group {
+            work.answer(fate.clone());
+        }
     }
 }
 

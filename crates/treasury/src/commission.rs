@@ -79,7 +79,7 @@ pub fn rate_on(
 ) -> Result<(i64, i64), StoreError> {
     let found = tx.opt(
         "select rate_ppm, version from commission_rule
-         where merchant in (0, $1) and valid_from <= $2 and $2 < valid_to
+         where (merchant = 0 or merchant = $1) and valid_from <= $2 and $2 < valid_to
          order by merchant <> 0 desc, valid_from desc, version desc limit 1",
         &[merchant.to_val(), on.to_val()],
         |row| Ok((row.get(0)?, row.get(1)?)),
