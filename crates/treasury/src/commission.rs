@@ -1,8 +1,8 @@
 //! What the platform takes: dated, versioned rules. A rule of the merchant's own goes before the
 //! rule for everybody; the rate and its version are frozen into each statement line.
 
+use base::Timestamp;
 use base::civil::CivilDate;
-use base::{Plain as _, Timestamp};
 use party::PartyId;
 use store::{StoreError, Tx, args};
 
@@ -77,12 +77,16 @@ pub fn rate_on(
     merchant: PartyId,
     on: CivilDate,
 ) -> Result<(i64, i64), StoreError> {
-    let found = tx.opt(
-        "select rate_ppm, version from commission_rule
-         where (merchant = 0 or merchant = $1) and valid_from <= $2 and $2 < valid_to
-         order by merchant <> 0 desc, valid_from desc, version desc limit 1",
-        &[merchant.to_val(), on.to_val()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+    let rules = tx.all(
+        "select merchant <> 0, valid_from, version, rate_ppm from commission_rule
+         where (merchant = 0 or merchant = $1) and valid_from <= $2 and $2 < valid_to",
+        args![merchant, on],
+        |row| {
+            Ok(((row.get::<bool>(0)?, row.get::<CivilDate>(1)?, row.get::<i64>(2)?), row.get(3)?))
+        },
     )?;
-    Ok(found.unwrap_or((0, 0)))
+    // Her own before the house's, then the newest. Few are in force on one day, and a sorter costs
+    // the engine more than they do.
+    let found = rules.into_iter().max_by_key(|(rank, _)| *rank);
+    Ok(found.map_or((0, 0), |((_, _, version), rate)| (rate, version)))
 }
