@@ -21,6 +21,7 @@ mod once;
 mod pg;
 mod pool;
 mod queue;
+mod recheck;
 mod record;
 pub mod scratch;
 mod sql;

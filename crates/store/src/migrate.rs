@@ -8,6 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::error::{Result, StoreError};
+use crate::recheck;
 use crate::tx::{Engine, Tx};
 
 /// One step of one crate's schema.
@@ -86,7 +87,7 @@ pub(crate) fn run(tx: &mut Tx<'_>, lists: &[&[Migration]]) -> Result<usize> {
         for statement in statements(it.sql, tx.engine())
             .map_err(|why| StoreError::Other(format!("migration {}/{}: {why}", it.of, it.name)))?
         {
-            tx.ddl(&statement).map_err(|error| {
+            change(tx, &statement).map_err(|error| {
                 StoreError::Other(format!("migration {}/{}: {error}", it.of, it.name))
             })?;
         }
@@ -97,6 +98,15 @@ pub(crate) fn run(tx: &mut Tx<'_>, lists: &[&[Migration]]) -> Result<usize> {
         count += 1;
     }
     Ok(count)
+}
+
+fn change(tx: &mut Tx<'_>, statement: &str) -> Result<()> {
+    match recheck::dropped(statement) {
+        Some((table, name)) if tx.engine() == Engine::Sqlite => {
+            recheck::drop_check(tx, table, name)
+        }
+        _ => tx.ddl(statement),
+    }
 }
 
 /// Splits a text into statements in the words of `engine`.
@@ -119,7 +129,7 @@ pub(crate) fn statements(sql: &str, engine: Engine) -> Result<Vec<String>, Strin
 }
 
 /// Words, strings and single characters; comments and space fall away.
-fn tokens(sql: &str) -> Result<Vec<String>, String> {
+pub(crate) fn tokens(sql: &str) -> Result<Vec<String>, String> {
     let mut out = Vec::new();
     let mut rest = sql.chars().peekable();
     while let Some(first) = rest.next() {
@@ -205,11 +215,11 @@ fn translate(mut words: Vec<String>, engine: Engine) -> Result<String, String> {
         };
         words[at] = word.to_owned();
     }
-    let table = words.first().is_some_and(|it| it == "create")
-        && words.get(1).is_some_and(|it| it == "table");
-    if table && engine == Engine::Sqlite {
+    let is_table = words.get(1).is_some_and(|it| it == "table");
+    if is_table && engine == Engine::Sqlite {
         words = lists_spelt_out(&words);
     }
+    let table = is_table && words[0] == "create";
     let mut text = words.join(" ");
     if table && engine == Engine::Sqlite {
         // A table whose key is not one id is kept in the key's order: one tree, not two.

@@ -92,3 +92,50 @@ fn processes_that_make_one_file_together_all_open_it() {
         });
     }
 }
+
+#[test]
+fn a_check_learns_new_words_and_keeps_the_rows() {
+    let step = |number, sql| Migration { number, name: "0009_lamp.sql", sql, ..TABLES[0] };
+    let first = [step(
+        2,
+        "create table lamp (id integer primary key, state text not null check (state in ('on', 'off')),
+            since bigint not null check (since > 0), check (state = 'on' or since > 5));
+         create index lamp_on on lamp (state) where state in ('on');",
+    )];
+    let wider = [
+        step(
+            3,
+            "alter table lamp drop constraint lamp_state_check;
+             alter table lamp add constraint lamp_state_check check (state in ('on', 'off', 'dim'));",
+        ),
+        // What has a name by now is dropped by it.
+        step(
+            4,
+            "alter table lamp drop constraint lamp_state_check;
+             alter table lamp add constraint lamp_state_check
+                check (state in ('on', 'off', 'dim', 'out'));",
+        ),
+    ];
+    let insert = |db: &Db, id: i64, state: &'static str, since: i64| {
+        db.write(move |tx| {
+            let sql = "insert into lamp (id, state, since) values ($1, $2, $3)";
+            tx.exec(sql, store::args![id, state, since])
+        })
+    };
+    each_target(&[TABLES], |target, _| {
+        let db = Db::open_with(target, &[TABLES, &first], test_options()).unwrap();
+        insert(&db, 1, "on", 1).unwrap();
+        assert!(insert(&db, 2, "dim", 9).is_err());
+        db.close();
+        let db = Db::open_with(target, &[TABLES, &first, &wider], test_options()).unwrap();
+        insert(&db, 2, "dim", 9).unwrap();
+        insert(&db, 3, "out", 9).unwrap();
+        assert!(insert(&db, 4, "blue", 9).is_err(), "the list still holds");
+        assert!(insert(&db, 4, "on", 0).is_err(), "another column's check still holds");
+        assert!(insert(&db, 4, "off", 2).is_err(), "the table's check still holds");
+        let count = db.read(|tx| {
+            tx.one("select count(*) from lamp where since > 0", &[], |row| row.get::<i64>(0))
+        });
+        assert_eq!(count, Ok(3));
+    });
+}
