@@ -7,6 +7,7 @@
 use base::{Id, Money, Timestamp};
 use party::{Actor, MayError, Right};
 use store::{Fact, StoreError, Tx, args};
+use supply::offer::FulfilmentKind;
 
 use crate::clock;
 use crate::fulfilment::{self, Planned, emit};
@@ -16,8 +17,10 @@ use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderLine, OrderState, Pay};
 use crate::pass::{self, Pass, PassState};
 
-/// Without being called ready, an order waits so long before it counts as not fetched: a week.
+/// An order that is never called ready is forgotten after so long: a week. Its money goes back.
 const FORGOTTEN_S: i64 = 7 * 86_400;
+/// A pass is good for so long, whatever the terms say of staying away.
+const SHORTEST_S: i64 = 15 * 60;
 const DAY_S: i64 = 86_400;
 
 /// The merchant agrees.
@@ -135,8 +138,7 @@ fn plan_and_issue(
         passes.push(issue_voucher(tx, now, order, line, until, fresh)?);
     }
     if lines.iter().any(|it| it.voucher_uses == 0 && it.current > 0) {
-        // Money that came late must not buy a pass that has expired.
-        let until = order.wanted_at.max(now).plus_s(FORGOTTEN_S);
+        let until = no_show_at(now, order);
         ends.push(until);
         let it = Planned {
             id: fresh.take()?,
@@ -156,6 +158,17 @@ fn plan_and_issue(
         clock::order_at(tx, order.id, first)?;
     }
     Ok(passes)
+}
+
+/// From when on she has not come: what she has at the place by the frozen terms, what she fetches
+/// once it was called ready, and else when it is forgotten. Money that came late must not buy a pass
+/// that has expired.
+fn no_show_at(now: Timestamp, order: &Order) -> Timestamp {
+    let after_s = match order.fulfilment {
+        FulfilmentKind::OnSite => order.terms.no_show_after_s.max(SHORTEST_S),
+        FulfilmentKind::Pickup => FORGOTTEN_S,
+    };
+    order.wanted_at.max(now).plus_s(after_s)
 }
 
 fn issue_voucher(

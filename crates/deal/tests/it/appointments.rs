@@ -139,3 +139,23 @@ fn an_appointment_that_is_called_off_late_costs_half_and_frees_its_hour() {
         assert_eq!(world.balance(Account::RefundInTransit, order.raw()), yuan(-3_400));
     });
 }
+
+/// A quarter of an hour after the agreed time she has not come, by the terms frozen in the order.
+#[test]
+fn an_appointment_waits_as_long_as_its_terms_say() {
+    each_world(|world| {
+        let (_, cut) = barber(world);
+        let start = NOW.plus_s(5 * 3_600);
+        let order = book(world, cut, Some(start)).unwrap().order;
+        let payment = world.place(NOW, world.order(order).checkout);
+        assert!(world.paid(NOW, payment, yuan(6_800)));
+        let pass = world.accept(NOW, order);
+        assert_eq!(pass.valid_until, start.plus_s(900));
+        world.clocks(start.plus_s(899));
+        assert_eq!(world.order(order).state, OrderState::Accepted);
+        world.clocks(start.plus_s(900));
+        assert_eq!(world.order(order).state, OrderState::Completed);
+        assert_eq!(world.balance(Account::MerchantPayable, world.merchant.raw()), yuan(-6_800));
+        assert!(world.violations(start.plus_s(900)).is_empty());
+    });
+}

@@ -167,6 +167,7 @@ fn calling_a_line_off_and_fetching_the_rest_before_the_booking_ends_well() {
 fn nobody_comes_and_the_booking_neither_until_later() {
     meanwhile(
         |world, pass| {
+            ready(world, NOW, pass.order);
             world.clocks(pass.valid_until);
             pass.valid_until
         },

@@ -127,6 +127,7 @@ fn a_no_show_after_paying_cash_keeps_the_fee() {
         till(world, 20_000);
         let (payment, pass) = agreed(world);
         collect(world, NOW, payment).unwrap();
+        ready(world, NOW, pass.order);
         world.clocks(pass.valid_until);
         assert_eq!(ends_with(world, pass.order), (23_000, 0, 1_000, 5_000));
         sound(world, pass.valid_until);

@@ -13,6 +13,7 @@ use supply::capacity::ClaimError;
 use treasury::Account;
 use treasury::payment::{Method, ProviderEvent};
 
+use crate::steps::ready;
 use crate::world::{KEY, NOW, World, each_world, yuan};
 
 /// Days later the audit names the requests that no sender took: there is none in these tests.
@@ -235,6 +236,7 @@ fn who_does_not_come_loses_what_the_terms_say() {
     each_world(|world| {
         let pass = world.bought(NOW, world.goods, 1);
         let after = pass.valid_until;
+        ready(world, NOW, pass.order);
         world.clocks(after);
         let order = world.order(pass.order);
         assert_eq!(order.state, OrderState::Completed);

@@ -13,6 +13,7 @@ use supply::offer::OfferKind;
 use treasury::Account;
 use treasury::payment::Method;
 
+use crate::steps::ready;
 use crate::world::{KEY, NOW, World, each_world, sell, yuan};
 
 /// 50.00 off from 200.00 on, tested again when something goes back.
@@ -146,8 +147,8 @@ fn what_is_kept_for_her_can_be_fetched_as_long_as_it_is_kept() {
     each_world(|world| {
         let pass = world.bought(NOW, world.goods, 1);
         let packed = pass.valid_until.plus_s(-60);
-        let ready = Ready { order: pass.order, actor: world.owner(), keep_s: 259_200 };
-        world.db.write(move |tx| deal::fulfilment::ready(tx, packed, ready.clone())).unwrap();
+        let kept = Ready { order: pass.order, actor: world.owner(), keep_s: 259_200 };
+        world.db.write(move |tx| deal::fulfilment::ready(tx, packed, kept.clone())).unwrap();
         let next_day = packed.plus_s(86_400);
         world.clocks(next_day);
         world.redeem(next_day, world.scan(&pass, 1, 1)).unwrap();
@@ -179,6 +180,7 @@ fn cash(world: &World, now: Timestamp) -> Pass {
 fn an_unpaid_cash_order_ends_when_nobody_comes() {
     each_world(|world| {
         let pass = cash(world, NOW);
+        ready(world, NOW, pass.order);
         world.clocks(pass.valid_until);
         assert_eq!(world.order(pass.order).state, OrderState::Completed);
         assert_eq!(world.left(), 5);
@@ -191,8 +193,7 @@ fn an_unpaid_cash_order_ends_when_nobody_comes() {
 fn an_unpaid_cash_order_that_is_packed_can_be_called_off_and_costs_nothing() {
     each_world(|world| {
         let pass = cash(world, NOW);
-        let ready = Ready { order: pass.order, actor: world.owner(), keep_s: 60 };
-        world.db.write(move |tx| deal::fulfilment::ready(tx, NOW, ready.clone())).unwrap();
+        ready(world, NOW, pass.order);
         assert_eq!(call_off(world, pass.order, What::All), yuan(0));
         assert_eq!(world.order(pass.order).state, OrderState::Cancelled);
         assert_eq!(world.left(), 5);

@@ -160,6 +160,7 @@ fn a_full_fee_is_the_whole_price_and_the_tip_goes_back() {
             assert_eq!(world.order(order).total, yuan(19_000));
             let pass = world.accept(NOW, order);
             if no_show {
+                ready(world, NOW, order);
                 world.clocks(pass.valid_until);
                 assert_eq!(world.order(order).state, OrderState::Completed);
             } else {
@@ -176,6 +177,23 @@ fn a_full_fee_is_the_whole_price_and_the_tip_goes_back() {
             sound(world, pass.valid_until);
         });
     }
+}
+
+/// She is not charged for not fetching what was never there: all goes back, and the platform's part.
+#[test]
+fn what_was_never_called_ready_goes_back_whole() {
+    each_world(|world| {
+        let order = paid(world, &[15_000, 8_000], 5_000, 20_000, 1_000);
+        let pass = world.accept(NOW, order);
+        world.clocks(pass.valid_until);
+        let ended = world.order(order);
+        assert_eq!(
+            (ended.state, ended.reason.as_deref()),
+            (OrderState::Cancelled, Some("never_ready"))
+        );
+        assert_eq!(ends_with(world, order), (0, 0, 19_000, 0));
+        sound(world, pass.valid_until);
+    });
 }
 
 /// Half the price: half of what the consumer pays of it and half of what the platform adds.
@@ -196,6 +214,7 @@ fn a_fee_takes_the_same_share_of_both_payers() {
                 .unwrap();
             let pass = world.accept(NOW, order);
             if no_show {
+                ready(world, NOW, order);
                 world.clocks(pass.valid_until);
             } else {
                 ready(world, NOW, order);

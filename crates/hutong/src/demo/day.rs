@@ -342,14 +342,16 @@ impl<'w> Day<'w> {
 
     fn after_acceptance(&mut self, now: Timestamp, order: OrderId, it: &deal::order::Order) {
         let ready = now.plus_s(self.dice.between(3 * MINUTE_S, 15 * MINUTE_S));
-        if it.fulfilment == FulfilmentKind::Pickup {
+        let fetched = it.fulfilment == FulfilmentKind::Pickup;
+        if fetched {
             self.agenda.put(ready, Act::Ready { order });
         }
         if self.dice.chance(3) {
             return;
         }
-        let from = if it.wanted_at < ready { ready } else { it.wanted_at };
-        let at = from.plus_s(self.dice.between(MINUTE_S, 40 * MINUTE_S));
+        // What waits on the counter can be fetched any time; an hour that was agreed does not wait.
+        let (from, late_s) = if fetched { (ready, 40 * MINUTE_S) } else { (now, 12 * MINUTE_S) };
+        let at = from.max(it.wanted_at).plus_s(self.dice.between(MINUTE_S, late_s));
         self.agenda.put(at, Act::Come { order, visit: 1 });
     }
 

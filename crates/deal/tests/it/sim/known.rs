@@ -226,13 +226,19 @@ impl Known {
         if self.promised == 0 { 0 } else { (self.added - stays).max(0) }
     }
 
-    /// She did not come: the fee is the merchant's, the rest goes back.
-    pub(super) fn no_show(&mut self, purse: &mut Purse) {
+    /// Its time is over: gives how it ends. What was never called ready goes back whole; where she did
+    /// not come the fee is the merchant's.
+    pub(super) fn no_show(&mut self, purse: &mut Purse) -> OrderState {
+        if self.kind == Kind::Fetched && !self.packed {
+            self.all_back(purse);
+            return OrderState::Cancelled;
+        }
         if self.taken && self.kind != Kind::Voucher {
             let rate = self.fees().1;
             self.keep(ppm(self.escrow - self.tip, rate), 0, ppm(self.added, rate), purse);
         }
         self.all_back(purse);
+        OrderState::Completed
     }
 
     /// Until when the merchant may answer what is paid now.
@@ -245,7 +251,8 @@ impl Known {
     pub(super) fn pass_until(&self, now: Timestamp) -> Timestamp {
         match self.kind {
             Kind::Voucher => now.plus_s(30 * 86_400),
-            _ => self.wanted_at.max(now).plus_s(7 * 86_400),
+            Kind::Cut => self.wanted_at.max(now).plus_s(900),
+            Kind::Fetched => self.wanted_at.max(now).plus_s(7 * 86_400),
         }
     }
 }

@@ -184,8 +184,8 @@ impl Shop {
             }
             OrderState::Draft | OrderState::Placed => self.end(at, OrderState::Lapsed),
             OrderState::Accepted | OrderState::Active => {
-                it.no_show(&mut self.purse);
-                self.end(at, OrderState::Completed);
+                let end = it.no_show(&mut self.purse);
+                self.end(at, end);
             }
             _ => {}
         }
