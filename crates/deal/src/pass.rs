@@ -524,6 +524,14 @@ fn read_redemption(row: &store::Row<'_>) -> Result<Redemption> {
     })
 }
 
+/// The accepted scans of an order's passes, oldest first.
+pub fn redemptions_of(tx: &mut Tx<'_>, order: OrderId) -> Result<Vec<Redemption>> {
+    let sql = format!(
+        "{REDEMPTION} where pass in (select id from pass where orders = $1) order by redeemed_at, id"
+    );
+    tx.all(&sql, args![order], read_redemption)
+}
+
 fn of_scan(tx: &mut Tx<'_>, till: i64, scan: i64) -> Result<Option<Redemption>> {
     let sql = format!("{REDEMPTION} where till = $1 and scan = $2");
     tx.opt(&sql, args![till, scan], read_redemption)

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base::{Id as _, Timestamp};
-use deal::order::Order;
 use deal::review::Review;
 use party::erase::{self, Asked, EraseError, Export};
 use party::person::Field;
@@ -19,8 +18,8 @@ use crate::cli::Line;
 use crate::house::REVIEW_WORDS;
 use crate::say::{Refused, Report};
 
-/// Orders that one query reads.
-const PAGE: i64 = 500;
+use super::orders;
+
 /// Why her fields are looked at.
 const PURPOSE: &str = "access_request";
 
@@ -139,7 +138,7 @@ fn document(db: &Db, now: Timestamp, person: PartyId) -> Result<Value, Refused> 
         "roles": roles.collect::<Vec<_>>(), "roles_on_platform": on_platform.collect::<Vec<_>>(),
         "consents": consents.collect::<Vec<_>>(),
         "open_to": shared.collect::<Vec<_>>(), "looks": looks.collect::<Vec<_>>(),
-        "orders": orders(db, person)?, "reviews": reviews, "erasure": erasure.collect::<Vec<_>>(),
+        "orders": orders::of(db, person)?, "reviews": reviews, "erasure": erasure.collect::<Vec<_>>(),
     }))
 }
 
@@ -204,28 +203,6 @@ fn review(db: &Db, it: &Review) -> Result<Value, Refused> {
         "review": it.id.to_string(), "order": it.order.to_string(), "stars": it.stars,
         "words": words, "experienced_at": it.experienced_at.to_string(), "answer": it.answer,
     }))
-}
-
-fn orders(db: &Db, person: PartyId) -> Result<Vec<Value>, Refused> {
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = db.read(move |tx| deal::order::of_buyer(tx, person, after, PAGE))?;
-        after = page.last().map(|it| it.id);
-        all.extend(page.iter().map(order));
-        if (page.len() as i64) < PAGE {
-            return Ok(all);
-        }
-    }
-}
-
-fn order(it: &Order) -> Value {
-    let time = |at: Option<Timestamp>| at.map(|it| it.to_string());
-    json!({
-        "order": it.id.to_string(), "merchant": it.merchant.to_string(),
-        "premises": it.premises.to_string(), "state": it.state.code(),
-        "total": it.total.decimal().to_string(), "currency": it.total.currency.to_string(),
-        "placed_at": time(it.placed_at), "ended_at": time(it.ended_at),
-    })
 }
 
 /// The order that a thing's number stands for; none for 0.

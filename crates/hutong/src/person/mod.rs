@@ -7,6 +7,7 @@
 mod erase;
 mod export;
 mod fields;
+mod orders;
 
 use std::path::{Path, PathBuf};
 

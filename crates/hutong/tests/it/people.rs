@@ -194,3 +194,21 @@ fn no_refusal_repeats_what_somebody_wrote_about_a_person() {
     let said = String::from_utf8(house.said()).unwrap();
     assert!(!said.contains("Marker") && !said.contains("MMM"), "{said}");
 }
+
+#[test]
+fn an_export_tells_of_each_order_what_was_agreed_paid_and_had() {
+    let house = House::sqlite();
+    house.good(&["demo", "--day", "--consumers", "12", "--seed", "2"]);
+    let db = house.db();
+    let sql = "select o.buyer from redemption r join pass p on p.id = r.pass
+               join orders o on o.id = p.orders where o.state = 'completed' order by r.id limit 1";
+    let buyer: PartyId = db.read(move |tx| tx.one(sql, &[], |row| row.get(0))).unwrap();
+    db.close();
+    let hers = export(&house, &buyer.to_string());
+    let orders = hers["orders"].as_array().unwrap();
+    let had = orders.iter().find(|it| it["passes"][0]["scans"][0]["use"] == 1).unwrap();
+    let lines = had["lines"].as_array().unwrap();
+    assert!(!lines.is_empty() && lines.iter().all(|it| it["quantity"].as_i64() >= Some(1)));
+    assert_eq!(had["paid"]["agreed"], had["total"]);
+    assert_eq!((&had["passes"][0]["used"], &had["state"]), (&1.into(), &"completed".into()));
+}
