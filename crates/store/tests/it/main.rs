@@ -8,6 +8,7 @@ mod events;
 mod exec;
 mod faults;
 mod jobs;
+mod log;
 mod migrate;
 mod node;
 mod once;
