@@ -53,8 +53,9 @@ pub use vault::{Class, CopyMade, CopyRestored, KeysAt, Vault, VaultError};
 pub use violation::{Violation, check};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
-pub const MIGRATIONS: &[Migration] =
-    migrations!("store"; "0001_store.sql", "0002_blobs.sql", "0003_positions.sql");
+pub const MIGRATIONS: &[Migration] = migrations!(
+    "store"; "0001_store.sql", "0002_blobs.sql", "0003_positions.sql", "0004_waiting.sql"
+);
 
 /// Binds values by number: `args![id, name, now]`.
 #[macro_export]

@@ -10,7 +10,7 @@ use super::{BLOBS, BackupError, blob_of, rows};
 use crate::migrate::{self, Migration};
 use crate::pg::{Connector, Owned};
 use crate::target::{Options, Target};
-use crate::{Engine, StoreError, Tx, args, blobs, exec_sqlite, files};
+use crate::{Engine, StoreError, Tx, args, blobs, exec_sqlite, files, log};
 
 /// Rows that are inserted together on PostgreSQL.
 const ROWS_MAX: usize = 100;
@@ -186,6 +186,10 @@ fn fill(
     }
     for [table, name, definition] in &keys {
         tx.ddl(&format!("alter table {table} add constraint {} {definition}", quoted(name)))?;
+    }
+    // An older archive gets its positions by the migration that makes them.
+    if tables.iter().any(|it| it.name == "event_sequence") {
+        log::settle(tx)?;
     }
     Ok(())
 }
