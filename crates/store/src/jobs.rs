@@ -2,9 +2,16 @@
 //!
 //! There is one clock per kind and thing. A runner leases what is due, then runs each job in a
 //! transaction of its own: the job's effect and its row commit together, so that a job whose
-//! runner dies is run again and one that was done is not. The handler looks at the state again and
-//! acts; it may wind the same clock up again. A job that fails waits longer each time; after
-//! [`ATTEMPTS_MAX`] it is parked and named by `check`.
+//! runner dies is run again and one that was done is not. The lease is a fence: its number is new
+//! each time, and a runner that was taken over meets another number and does nothing. The handler
+//! looks at the state again and acts; it may wind the same clock up again. A job that fails waits
+//! longer each time; after [`ATTEMPTS_MAX`] it is parked and named by `check`.
+//!
+//! Long work is done in slices ([`Slicer`]), each in a transaction of its own, so that people's
+//! commands go in between. How far it has come is kept in the job's row and commits with the slice:
+//! who takes a dead runner over goes on there.
+
+use std::collections::VecDeque;
 
 use base::{FreshIds, Timestamp};
 
@@ -25,9 +32,44 @@ const WAIT_S_MAX: i64 = 3_600;
 const ERROR_MAX: usize = 200;
 /// Ids that one firing may use.
 const FRESH: usize = 24;
+/// Rows that one slice of a long job may deal with: its transaction is short.
+pub const SLICE_ROWS: i64 = 200;
+/// Ids that one slice may use.
+const SLICE_FRESH: usize = 256;
+/// Slices of one job in one run. The lease outlasts them; then the job's turn comes again.
+const SLICES_MAX: usize = 50;
 
 /// Does a job: looks at the thing's state again, then acts.
 pub type Handler = fn(&mut Tx<'_>, Timestamp, i64, &mut FreshIds) -> Result<(), JobError>;
+
+/// Does one slice of a long job: looks from where the last slice reached (`None` at the beginning),
+/// acts on at most [`SLICE_ROWS`] rows, and says whether there is more.
+pub type Slicer =
+    fn(&mut Tx<'_>, Timestamp, i64, Option<&str>, &mut FreshIds) -> Result<Slice, JobError>;
+
+/// What a slice says at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Slice {
+    /// The whole job is done.
+    Done,
+    /// There is more, after this: a key, in the handler's own words.
+    More(String),
+}
+
+/// How a kind of job is done.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// In one transaction.
+    Whole(Handler),
+    /// In slices.
+    Slices(Slicer),
+}
+
+impl From<Handler> for Work {
+    fn from(it: Handler) -> Self {
+        Self::Whole(it)
+    }
+}
 
 /// Why a job could not be done now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +96,8 @@ pub struct Ran {
     pub done: usize,
     /// Jobs that failed and wait, or are parked.
     pub failed: usize,
+    /// Long jobs that go on at the next run.
+    pub more: usize,
 }
 
 /// A job that is parked, for `check` and the operator.
@@ -69,12 +113,12 @@ pub struct Parked {
 
 impl Tx<'_> {
     /// Winds up the clock of `thing`: the job runs once `due` has come. A clock that stands there
-    /// already is moved, its attempts begin anew, and a parked job is woken.
+    /// already is moved, its attempts begin anew, a parked job is woken, a long one starts over.
     pub fn wake(&mut self, kind: &'static str, thing: i64, due: Timestamp) -> Result<()> {
         self.later(
             "insert into job (kind, thing, due) values ($1, $2, $3)
              on conflict (kind, thing) do update set due = excluded.due, attempts = 0, lease = 0,
-             lease_until = 0, parked = false, last_error = null",
+             lease_until = 0, parked = false, last_error = null, reached = null",
             args![kind, thing, due],
         )
     }
@@ -111,12 +155,12 @@ pub fn parked(tx: &mut Tx<'_>) -> Result<Vec<Parked>> {
     )
 }
 
-/// Runs at most `limit` jobs that are due at `now`, earliest first, each in its own transaction.
-/// Any number of runners may do so at the same time, on any number of nodes.
-pub fn run_due(
+/// Runs at most `limit` jobs that are due at `now`, earliest first, each in its own transaction, or a
+/// long one in up to 50. Any number of runners may do so at the same time, on any number of nodes.
+pub fn run_due<W: Into<Work> + Copy>(
     db: &Db,
     now: Timestamp,
-    handlers: &[(&'static str, Handler)],
+    handlers: &[(&'static str, W)],
     limit: usize,
 ) -> Result<Ran> {
     run_guarded(db, now, handlers, limit, Guard::On)
@@ -132,47 +176,74 @@ pub enum Guard {
     Off,
 }
 
+/// One job that a runner has leased.
+#[derive(Clone, Copy, Debug)]
+struct Mine {
+    kind: &'static str,
+    thing: i64,
+    lease: i64,
+    work: Work,
+    /// The slice that is run, from 1.
+    slice: usize,
+}
+
+/// How one transaction of a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Done,
+    /// The next slice may come.
+    More,
+    /// Another runner has it by now, or its clock was moved: nothing was done.
+    Lost,
+}
+
 /// [`run_due`] with its guard in the caller's hand.
 #[doc(hidden)]
-pub fn run_guarded(
+pub fn run_guarded<W: Into<Work> + Copy>(
     db: &Db,
     now: Timestamp,
-    handlers: &[(&'static str, Handler)],
+    handlers: &[(&'static str, W)],
     limit: usize,
     guard: Guard,
 ) -> Result<Ran> {
     let lease = db.ids().try_raw()?;
     let mut mine = Vec::new();
-    for (kind, handler) in handlers {
-        let kind = *kind;
+    for (kind, work) in handlers {
+        let (kind, work) = (*kind, (*work).into());
         let leased = db.write_job(move |tx| take(tx, now, kind, lease, limit, guard))?;
-        mine.extend(leased.into_iter().map(|(due, thing)| (due, kind, thing, *handler)));
+        mine.extend(leased.into_iter().map(|(due, thing)| (due, kind, thing, work)));
     }
     mine.sort_unstable_by_key(|&(due, kind, thing, _)| (due, kind, thing));
     // All are asked for before the first answer is waited for, so that they share commits.
-    let mut asked: Vec<(&'static str, i64, Pending<(), JobError>)> = Vec::new();
+    let mut asked = VecDeque::new();
     let mut ran = Ran::default();
-    for (_, kind, thing, handler) in mine {
-        let ids = db.ids().fresh(FRESH);
-        let job = move |tx: &mut Tx<'_>| {
-            run_one(tx, now, (kind, thing, lease), (handler, ids.clone()), guard)
-        };
-        match db.start_job(job) {
-            Ok(pending) => asked.push((kind, thing, pending)),
-            // Its lease runs out, and it comes again.
-            Err(_) => ran.failed += 1,
-        }
+    let ask = |job: Mine, ran: &mut Ran, asked: &mut VecDeque<_>| match start(db, now, job, guard) {
+        Ok(pending) => asked.push_back((job, pending)),
+        // Its lease runs out, and it comes again.
+        Err(_) => ran.failed += 1,
+    };
+    for (_, kind, thing, work) in mine {
+        ask(Mine { kind, thing, lease, work, slice: 1 }, &mut ran, &mut asked);
     }
-    for (kind, thing, pending) in asked {
+    while let Some((job, pending)) = asked.pop_front() {
         match pending.wait() {
-            Ok(()) => ran.done += 1,
+            Ok(End::Done) => ran.done += 1,
+            Ok(End::Lost) => {}
+            Ok(End::More) if job.slice >= SLICES_MAX => ran.more += 1,
+            Ok(End::More) => ask(Mine { slice: job.slice + 1, ..job }, &mut ran, &mut asked),
             Err(error) => {
                 ran.failed += 1;
-                db.write_job(move |tx| put_back(tx, now, (kind, thing, lease), &error))?;
+                db.write_job(move |tx| put_back(tx, now, job, &error))?;
             }
         }
     }
     Ok(ran)
+}
+
+fn start(db: &Db, now: Timestamp, job: Mine, guard: Guard) -> Result<Pending<End, JobError>> {
+    let count = if matches!(job.work, Work::Whole(_)) { FRESH } else { SLICE_FRESH };
+    let ids = db.ids().fresh(count);
+    db.start_job(move |tx: &mut Tx<'_>| run_one(tx, now, job, ids.clone(), guard))
 }
 
 /// Leases what is due; parks what has used its attempts up.
@@ -202,36 +273,59 @@ fn take(
     tx.all(&text, args![lease, until, kind, now, free, limit], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// One job, if the lease is still ours: its effect and the end of its row commit together.
+/// One job, or a slice of it, if the lease is still ours: its effect and its row commit together.
 fn run_one(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (kind, thing, lease): (&'static str, i64, i64),
-    (handler, mut ids): (Handler, FreshIds),
+    job: Mine,
+    mut ids: FreshIds,
     guard: Guard,
-) -> Result<(), JobError> {
+) -> Result<End, JobError> {
+    let Mine { kind, thing, lease, work, slice } = job;
     // The row is locked from here on: whoever winds the clock up now waits for our end.
-    let ours = tx.exec(
-        "update job set attempts = attempts where kind = $1 and thing = $2 and lease = $3",
+    let ours = tx.opt(
+        "update job set attempts = attempts where kind = $1 and thing = $2 and lease = $3
+         returning reached",
         args![kind, thing, lease],
+        |row| row.get::<Option<String>>(0),
     )?;
-    if ours == 0 && guard == Guard::On {
-        return Ok(());
+    if ours.is_none() && guard == Guard::On {
+        return Ok(End::Lost);
     }
-    handler(tx, now, thing, &mut ids)?;
-    // A clock that the handler wound up again has lost the lease, and stays.
-    tx.later(
-        "delete from job where kind = $1 and thing = $2 and lease = $3",
-        args![kind, thing, lease],
-    )?;
-    Ok(())
+    let end = match work {
+        Work::Whole(handler) => {
+            handler(tx, now, thing, &mut ids)?;
+            Slice::Done
+        }
+        Work::Slices(slicer) => slicer(tx, now, thing, ours.flatten().as_deref(), &mut ids)?,
+    };
+    match end {
+        // A clock that the handler wound up again has lost the lease, and stays.
+        Slice::Done => tx.later(
+            "delete from job where kind = $1 and thing = $2 and lease = $3",
+            args![kind, thing, lease],
+        )?,
+        Slice::More(reached) => {
+            // The last slice of a run gives the job back.
+            let stays = slice < SLICES_MAX;
+            tx.later(
+                "update job set reached = $4, due = $5, attempts = case when $6 then 1 else 0 end,
+                 lease = case when $6 then lease else 0 end,
+                 lease_until = case when $6 then lease_until else 0 end, last_error = null
+                 where kind = $1 and thing = $2 and lease = $3",
+                args![kind, thing, lease, reached, now, stays],
+            )?;
+            return Ok(End::More);
+        }
+    }
+    Ok(End::Done)
 }
 
 /// Gives a failed job back with a longer wait, or parks it.
 fn put_back(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (kind, thing, lease): (&'static str, i64, i64),
+    Mine { kind, thing, lease, .. }: Mine,
     error: &JobError,
 ) -> Result<()> {
     let text: String = error.to_string().chars().take(ERROR_MAX).collect();

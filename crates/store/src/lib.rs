@@ -54,7 +54,8 @@ pub use violation::{Violation, check};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
 pub const MIGRATIONS: &[Migration] = migrations!(
-    "store"; "0001_store.sql", "0002_blobs.sql", "0003_positions.sql", "0004_waiting.sql"
+    "store";
+    "0001_store.sql", "0002_blobs.sql", "0003_positions.sql", "0004_waiting.sql", "0005_slices.sql"
 );
 
 /// Binds values by number: `args![id, name, now]`.

@@ -63,8 +63,8 @@ fn a_clock_rings_once_when_it_is_due() {
         wake(db, "ring", 0..3, NOW.plus_s(10));
         assert_eq!(run_due(db, NOW, RING, 100), Ok(Ran::default()));
         assert_eq!(db.read(|tx| next_due(tx, &["ring"])), Ok(Some(NOW.plus_s(10))));
-        assert_eq!(run_due(db, NOW.plus_s(10), RING, 2), Ok(Ran { done: 2, failed: 0 }));
-        assert_eq!(run_due(db, NOW.plus_s(10), RING, 2), Ok(Ran { done: 1, failed: 0 }));
+        assert_eq!(run_due(db, NOW.plus_s(10), RING, 2), Ok(Ran { done: 2, failed: 0, more: 0 }));
+        assert_eq!(run_due(db, NOW.plus_s(10), RING, 2), Ok(Ran { done: 1, failed: 0, more: 0 }));
         assert_eq!(run_due(db, NOW.plus_s(99), RING, 2), Ok(Ran::default()));
         assert_eq!(count(db, "rang"), 3);
         assert_eq!(db.read(|tx| next_due(tx, &["ring"])), Ok(None));
@@ -78,7 +78,7 @@ fn a_clock_is_moved_and_stopped() {
         wake(db, "ring", 0..1, NOW.plus_s(50));
         db.write(|tx| tx.sleep("ring", 1)).unwrap();
         assert_eq!(run_due(db, NOW.plus_s(49), RING, 10), Ok(Ran::default()));
-        assert_eq!(run_due(db, NOW.plus_s(50), RING, 10), Ok(Ran { done: 1, failed: 0 }));
+        assert_eq!(run_due(db, NOW.plus_s(50), RING, 10), Ok(Ran { done: 1, failed: 0, more: 0 }));
         assert_eq!(count(db, "thing 0"), 1);
     });
 }
@@ -90,7 +90,7 @@ fn a_job_may_wind_its_clock_up_again() {
         wake(db, "ring.again", 0..1, NOW);
         for minute in 0..3 {
             let now = NOW.plus_s(60 * minute);
-            assert_eq!(run_due(db, now, handlers, 10), Ok(Ran { done: 1, failed: 0 }));
+            assert_eq!(run_due(db, now, handlers, 10), Ok(Ran { done: 1, failed: 0, more: 0 }));
             assert_eq!(run_due(db, now, handlers, 10), Ok(Ran::default()));
         }
         assert_eq!(count(db, "rang"), 3);
@@ -104,7 +104,11 @@ fn a_job_that_fails_leaves_nothing_waits_longer_and_is_parked_by_name() {
         wake(db, "fail", 5..6, NOW);
         let mut now = NOW;
         for attempt in 1..=ATTEMPTS_MAX {
-            assert_eq!(run_due(db, now, handlers, 10), Ok(Ran { done: 0, failed: 1 }), "{attempt}");
+            assert_eq!(
+                run_due(db, now, handlers, 10),
+                Ok(Ran { done: 0, failed: 1, more: 0 }),
+                "{attempt}"
+            );
             assert_eq!(run_due(db, now.plus_s(4), handlers, 10), Ok(Ran::default()));
             now = now.plus_s(3_600);
         }
@@ -133,7 +137,7 @@ fn a_job_whose_runner_died_is_run_by_the_next() {
         })
         .unwrap();
         assert_eq!(run_due(db, NOW.plus_s(59), RING, 10), Ok(Ran::default()));
-        assert_eq!(run_due(db, NOW.plus_s(60), RING, 10), Ok(Ran { done: 1, failed: 0 }));
+        assert_eq!(run_due(db, NOW.plus_s(60), RING, 10), Ok(Ran { done: 1, failed: 0, more: 0 }));
     });
 }
 

@@ -14,6 +14,7 @@ mod node;
 mod once;
 mod power_loss;
 mod record;
+mod takeover;
 mod texts;
 mod vault;
 
