@@ -37,9 +37,13 @@ pub fn handler(
 impl From<&StoreError> for Outcome {
     fn from(err: &StoreError) -> Self {
         match err {
-            StoreError::Overloaded | StoreError::Retry(_) => Self::Overloaded { retry_after_s: 1 },
+            StoreError::Overloaded | StoreError::Retry(_) | StoreError::Fenced(_) => {
+                Self::Overloaded { retry_after_s: 1 }
+            }
             // Perhaps it is there: the next copy finds out.
-            StoreError::Unknown(_) | StoreError::Fatal(_) => Self::Overloaded { retry_after_s: 5 },
+            StoreError::Unknown(_) | StoreError::Fatal(_) | StoreError::Clock(_) => {
+                Self::Overloaded { retry_after_s: 5 }
+            }
             StoreError::NotFound(_)
             | StoreError::Constraint(_)
             | StoreError::Decode { .. }

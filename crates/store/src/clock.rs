@@ -10,24 +10,40 @@ use base::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     manual: Option<Arc<AtomicI64>>,
+    ahead_us: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
     /// The machine's time.
     pub fn system() -> Self {
-        Self { manual: None }
+        Self::default()
     }
 
     /// A time that stands still until it is [`Clock::set`].
     pub fn manual(at: Timestamp) -> Self {
-        Self { manual: Some(Arc::new(AtomicI64::new(at.micros()))) }
+        Self { manual: Some(Arc::new(AtomicI64::new(at.micros()))), ahead_us: None }
+    }
+
+    /// Test hook: the machine's time as one sees it whose clock is wrong: see [`Clock::put_ahead`].
+    pub fn wrong() -> Self {
+        Self { manual: None, ahead_us: Some(Arc::default()) }
+    }
+
+    /// Test hook: puts a [`Clock::wrong`] so many milliseconds ahead of the machine's time.
+    pub fn put_ahead(&self, ms: i64) {
+        if let Some(ahead) = &self.ahead_us {
+            ahead.store(ms.saturating_mul(1_000), SeqCst);
+        }
     }
 
     /// This instant.
     pub fn now(&self) -> Timestamp {
-        match &self.manual {
-            Some(at) => Timestamp::from_micros(at.load(SeqCst)),
-            None => machine_time(),
+        match (&self.manual, &self.ahead_us) {
+            (Some(at), _) => Timestamp::from_micros(at.load(SeqCst)),
+            (None, Some(us)) => {
+                Timestamp::from_micros(machine_time().micros().saturating_add(us.load(SeqCst)))
+            }
+            (None, None) => machine_time(),
         }
     }
 

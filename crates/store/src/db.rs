@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::error::{Result, StoreError};
 use crate::exec_pg::{self, Line};
 use crate::exec_sqlite::{self, Writer, step};
+use crate::fence::{self, Fence};
 use crate::files::{self, Files as _};
 use crate::house::House;
 use crate::metrics::Metrics;
@@ -33,7 +34,7 @@ pub struct Db {
 pub(crate) struct Inner {
     target: Target,
     queue: Arc<Queue>,
-    house: Arc<House>,
+    pub(crate) house: Arc<House>,
     pub(crate) clock: Clock,
     pub(crate) node: Node,
     readers: Readers,
@@ -116,7 +117,7 @@ impl Db {
             .map(|_| exec_sqlite::open_reader(&file, &options))
             .collect::<Result<Vec<_>>>()?;
         let queue = Arc::new(Queue::new(options.queue_max, options.answers_early));
-        let house = Arc::new(House::new(KeysAt::of(target, &options)));
+        let house = Arc::new(House::new(KeysAt::of(target, &options), fence_of(&options)));
         let clock = options.clock.clone();
         let (for_writer, of_writer) = (Arc::clone(&queue), Arc::clone(&house));
         let writer = Writer { file, options, queue: for_writer, house: of_writer, careful: 0 };
@@ -132,11 +133,9 @@ impl Db {
         options: &Options,
     ) -> Result<Self, OpenError> {
         let connector = Arc::new(Connector::new(url, options)?);
-        let house = Arc::new(House::new(KeysAt::of(target, options)));
+        let house = Arc::new(House::new(KeysAt::of(target, options), fence_of(options)));
         let mut first = Line::open(&connector)?;
-        if !options.clock.is_manual() {
-            refuse_clock(&mut first, &house, &options.clock)?;
-        }
+        fence::refuse_clock(&mut first, &house)?;
         if !options.allow_unsafe {
             refuse_unsafe(&mut first, &house)?;
         }
@@ -353,6 +352,10 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .map_err(|error| StoreError::Fatal(error.to_string()).into())
 }
 
+fn fence_of(options: &Options) -> Fence {
+    Fence::new(options.clock.clone(), options.unfenced)
+}
+
 /// Makes the data folder, for its owner alone.
 pub(crate) fn make_folder(data: &Path) -> Result<(), OpenError> {
     let wrong =
@@ -383,31 +386,6 @@ fn refuse_unsafe(line: &mut Line, house: &House) -> Result<(), OpenError> {
         }
     }
     Ok(())
-}
-
-/// Refuses to serve when this machine's time is not the database's.
-fn refuse_clock(line: &mut Line, house: &House, clock: &Clock) -> Result<(), OpenError> {
-    const OFFSET_MS_MAX: i64 = 500;
-    const SERVER_TIME: &str =
-        "select cast(extract(epoch from clock_timestamp()) * 1000000 as bigint)";
-    let session = line.session(house)?;
-    // Asked twice: the first time the statement is prepared, which takes longer.
-    session.query(SERVER_TIME, &[])?;
-    let before = clock.now();
-    let rows = session.query(SERVER_TIME, &[])?;
-    let after = clock.now();
-    let there = rows.first().and_then(|row| match crate::pg::column(row, 0) {
-        Some(base::Val::I64(it)) => Some(it),
-        _ => None,
-    });
-    let there = there.unwrap_or_default();
-    // Its time lies between our two looks, or the clocks differ.
-    let off_ms = if there < before.micros() {
-        (there - before.micros()) / 1_000
-    } else {
-        (there - after.micros()).max(0) / 1_000
-    };
-    if off_ms.abs() > OFFSET_MS_MAX { Err(OpenError::Clock(-off_ms)) } else { Ok(()) }
 }
 
 /// Two nodes that start together: the first holds the version table, the second finds it done.

@@ -37,6 +37,13 @@ pub enum StoreError {
     /// The command panicked; it left nothing.
     #[error("the command failed inside: {0}")]
     Panicked(String),
+    /// This machine's time and the database's differ by too much; nothing is written meanwhile. A
+    /// positive figure is ahead.
+    #[error("this machine's clock is {0} ms off the database's; beyond 500 ms nothing is written")]
+    Clock(i64),
+    /// Another process leased this node's number while this one stood still; nothing was written.
+    #[error("node number {0} is another process's by now; draw new ids and ask again")]
+    Fenced(i64),
     /// Any other refusal of the engine.
     #[error("the database refuses: {0}")]
     Other(String),

@@ -63,6 +63,11 @@ impl Line {
         }
     }
 
+    /// The next session is a new one.
+    pub(crate) fn give_up(&mut self) {
+        self.session = None;
+    }
+
     /// Undoes what runs on the session; a session that can't is given up.
     fn undo(&mut self) {
         if let Some(session) = &mut self.session {
@@ -79,6 +84,15 @@ pub(crate) fn serve(mut line: Line, number: u64, queue: &Queue, house: &House) {
     queue::become_writer();
     while let Some(mut work) = queue.pop() {
         let started = Instant::now();
+        if let Err(refused) = house.fence.may_write(&mut line, house) {
+            if matches!(refused, StoreError::Fenced(_)) {
+                queue.refuse(&refused);
+            }
+            work.answer(Err(refused));
+            continue;
+        }
+        // What the node asked for itself is not the command's.
+        line.round_trips_since_asked();
         let mut tape = house.recorder.tape();
         let fate = run_taped(&mut line, house, "begin", &mut tape, &mut |tx| work.run(tx));
         if let (Some(tape), Ok(())) = (tape, &fate) {

@@ -18,6 +18,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{Result, StoreError};
 use crate::house::House;
+use crate::node;
 use crate::queue::{self, Queue, Verdict, Work};
 use crate::record::Tape;
 use crate::target::Options;
@@ -148,7 +149,9 @@ impl Writer {
         let mut connection = Some(connection);
         while let Some(first) = self.queue.pop() {
             let mut group = Vec::new();
-            let fate = match self.standing(&mut connection) {
+            let ours =
+                self.standing(&mut connection).and_then(|link| self.may_write(link).map(|()| link));
+            let fate = match ours {
                 Ok(link) => self.run_group(link, first, &mut group),
                 Err(error) => {
                     group.push(first);
@@ -163,6 +166,21 @@ impl Writer {
             // It is there as long as this runs: its channel is closed after.
             let _ = answered.send((group, fate));
         }
+    }
+
+    /// Renews the node's number when it is time, in a transaction of its own; refuses what waits when
+    /// it is another's by now.
+    fn may_write(&self, link: &Connection) -> Result<()> {
+        let ours = self.house.fence.number_is_ours(|lease| {
+            begin(link)?;
+            let kept = node::keep(&mut Tx::sqlite(link), lease);
+            step(link, if kept.is_ok() { "commit" } else { "rollback" })?;
+            kept
+        });
+        if let Err(refused @ StoreError::Fenced(_)) = &ours {
+            self.queue.refuse(refused);
+        }
+        ours
     }
 
     fn standing<'c>(&self, connection: &'c mut Option<Connection>) -> Result<&'c Connection> {

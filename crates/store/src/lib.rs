@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod exec_pg;
 mod exec_sqlite;
+mod fence;
 mod files;
 mod house;
 pub mod jobs;

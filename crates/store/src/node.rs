@@ -16,11 +16,12 @@ use crate::args;
 use crate::clock::Clock;
 use crate::db::Inner;
 use crate::error::{Result, StoreError};
+use crate::fence::Lease;
 use crate::queue::Lane;
 use crate::tx::Tx;
 
 /// How long a number is leased; it is renewed in time by who draws ids.
-const LEASE_S: i64 = 60;
+pub(crate) const LEASE_S: i64 = 60;
 /// A renewal that fails is tried again after this rest, while ids are wanted.
 const REST: Duration = Duration::from_millis(200);
 
@@ -40,9 +41,9 @@ struct Held {
     last_ms: i64,
 }
 
-/// What a lease in the database says.
+/// A number that was free.
 #[derive(Clone, Copy, Debug)]
-struct Lease {
+struct Free {
     number: i64,
     epoch: i64,
     /// Ids of this lease come after this instant.
@@ -97,6 +98,9 @@ impl<'d> Ids<'d> {
         let mut held = self.inner.node.held.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = clock.now();
+            if self.inner.house.fence.take_lost() {
+                *held = None;
+            }
             if held.as_ref().is_none_or(|it| it.renew_at <= now) {
                 self.renew(&mut held, now)?;
             }
@@ -115,16 +119,22 @@ impl<'d> Ids<'d> {
         let old = held.as_ref().map(|it| (it.number, it.epoch));
         let command = move |tx: &mut Tx<'_>| {
             if let Some((number, epoch)) = old
-                && keep(tx, number, epoch, until)?
+                && keep(tx, Lease { number, epoch, until })?
             {
                 return Ok(None);
             }
             claim(tx, now, until).map(Some)
         };
         let lease = self.inner.start(command, Lane::People).and_then(|it| it.wait());
+        let fence = &self.inner.house.fence;
         match (lease, held) {
-            (Ok(Some(lease)), held) => *held = Some(Held::new(lease, until, now)),
+            (Ok(Some(free)), held) => {
+                let Free { number, epoch, .. } = free;
+                fence.hold(Some(Lease { number, epoch, until }));
+                *held = Some(Held::new(free, until, now));
+            }
             (Ok(None), Some(it)) => {
+                fence.hold(Some(Lease { number: it.number, epoch: it.epoch, until }));
                 it.ids_until = until;
                 it.renew_at = now.plus_s(LEASE_S / 2);
             }
@@ -144,14 +154,15 @@ impl Node {
         if let Some(Held { number, epoch, last_ms, .. }) = held {
             let last = Timestamp::from_micros((last_ms + 1) * 1_000);
             // When it can't be given back it runs out by itself.
-            let command = move |tx: &mut Tx<'_>| keep(tx, number, epoch, last);
+            let command = move |tx: &mut Tx<'_>| give_back(tx, number, epoch, last);
+            inner.house.fence.hold(None);
             let _ = inner.start(command, Lane::People).and_then(|it| it.wait());
         }
     }
 }
 
 impl Held {
-    fn new(lease: Lease, until: Timestamp, now: Timestamp) -> Self {
+    fn new(lease: Free, until: Timestamp, now: Timestamp) -> Self {
         Self {
             number: lease.number,
             epoch: lease.epoch,
@@ -184,30 +195,38 @@ impl Held {
     }
 }
 
-/// Keeps a number until `until`; false when another holder has it by now.
-fn keep(tx: &mut Tx<'_>, number: i64, epoch: i64, until: Timestamp) -> Result<bool> {
+/// Keeps a number to the end of its lease; false when another holder has it by now. Two renewals that
+/// meet leave the longer one.
+pub(crate) fn keep(tx: &mut Tx<'_>, Lease { number, epoch, until }: Lease) -> Result<bool> {
     let count = tx.exec(
-        "update node set ids_until = $3 where id = $1 and epoch = $2",
+        "update node set ids_until = case when ids_until < $3 then $3 else ids_until end
+         where id = $1 and epoch = $2",
         args![number, epoch, until],
     )?;
     Ok(count == 1)
 }
 
+/// The next holder begins after `last`.
+fn give_back(tx: &mut Tx<'_>, number: i64, epoch: i64, last: Timestamp) -> Result<u64> {
+    let sql = "update node set ids_until = $3 where id = $1 and epoch = $2";
+    tx.exec(sql, args![number, epoch, last])
+}
+
 /// Takes the lowest number that is free at `now`.
-fn claim(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Lease> {
+fn claim(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Free> {
     let text = format!(
         "select id, epoch, ids_until from node where ids_until <= $1 order by id limit 1{}",
         tx.skip_locked()
     );
     let free = tx.opt(&text, args![now], |row| {
-        Ok(Lease { number: row.get(0)?, epoch: row.get(1)?, after: row.get(2)? })
+        Ok(Free { number: row.get(0)?, epoch: row.get(1)?, after: row.get(2)? })
     })?;
     if let Some(free) = free {
         tx.exec(
             "update node set epoch = epoch + 1, ids_until = $2 where id = $1",
             args![free.number, until],
         )?;
-        return Ok(Lease { epoch: free.epoch + 1, ..free });
+        return Ok(Free { epoch: free.epoch + 1, ..free });
     }
     let number = tx.one("select coalesce(max(id) + 1, 0) from node", &[], |row| row.get(0))?;
     if number > NODE_MAX {
@@ -220,5 +239,5 @@ fn claim(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Lease> {
     if made == 0 {
         return Err(tx.again("another node took the number"));
     }
-    Ok(Lease { number, epoch: 1, after: Timestamp::from_micros(0) })
+    Ok(Free { number, epoch: 1, after: Timestamp::from_micros(0) })
 }

@@ -195,6 +195,17 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Answers all that waits with a refusal.
+    pub(crate) fn refuse(&self, why: &StoreError) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let people = std::mem::take(&mut waiting.people);
+        let jobs = std::mem::take(&mut waiting.jobs);
+        drop(waiting);
+        for work in people.into_iter().chain(jobs) {
+            work.answer(Err(why.clone()));
+        }
+    }
+
     /// Takes no more work in; what waits is still done.
     pub(crate) fn close(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;

@@ -16,6 +16,7 @@ use base::Val;
 use crate::error::{Result, StoreError};
 use crate::exec_pg::{self, Line};
 use crate::exec_sqlite::{self, step};
+use crate::fence::Fence;
 use crate::house::House;
 use crate::pg::{Connector, Owned};
 use crate::queue::Verdict;
@@ -208,7 +209,7 @@ pub fn replay(
             Ok(replay_sqlite(recording, &data.join("hutong.db"), options)?)
         }
         (Target::Postgres { url, .. }, Engine::Postgres) => {
-            let house = House::new(KeysAt::of(target, options));
+            let house = House::new(KeysAt::of(target, options), Fence::default());
             let connector = Arc::new(Connector::new(url, options)?);
             Ok(replay_postgres(recording, &connector, &house)?)
         }

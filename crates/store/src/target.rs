@@ -111,6 +111,8 @@ pub struct Options {
     pub synchronous: &'static str,
     /// Test hook: SQLite makes durable at opening what a killed process left unsynced in the log.
     pub sync_at_open: bool,
+    /// Test hook: a process writes although its node number is another's by now.
+    pub unfenced: bool,
     /// Test hook: a command is answered before its COMMIT. A kill then loses acknowledged work.
     pub answers_early: bool,
 }
@@ -130,6 +132,7 @@ impl Default for Options {
             vfs: None,
             synchronous: "full",
             sync_at_open: true,
+            unfenced: false,
             answers_early: false,
         }
     }

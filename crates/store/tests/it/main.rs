@@ -7,6 +7,7 @@ mod erasure;
 mod events;
 mod exec;
 mod faults;
+mod fence;
 mod jobs;
 mod log;
 mod migrate;
