@@ -18,6 +18,7 @@ mod record;
 mod takeover;
 mod texts;
 mod vault;
+mod watch;
 
 use store::{Migration, StoreError, Tx, args};
 
