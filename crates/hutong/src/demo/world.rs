@@ -161,7 +161,7 @@ impl World {
                 return Err(Refused::new(format!("{} clocks failed at {at}", ran.failed)));
             }
             self.jobs += ran.done as u64;
-            if delivered.sent + sent == 0 && ran.done + turn.keys == 0 {
+            if delivered.sent + sent == 0 && ran.done + ran.more + turn.keys == 0 {
                 break;
             }
         }
