@@ -17,7 +17,7 @@ use party::{PartyId, PremisesId};
 
 /// The tables of this crate.
 pub const MIGRATIONS: &[store::Migration] =
-    store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql");
+    store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql", "0003_axes.sql");
 
 base::ids! {
     /// Something sold at a place, on terms.

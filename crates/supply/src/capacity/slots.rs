@@ -120,7 +120,7 @@ fn open_slots(
         return Ok(Vec::new());
     }
     let Some(rule) = Rule::read(tx, pool, first, until)? else { return Ok(Vec::new()) };
-    let sql = "select cell, capacity, taken + blocked from cell
+    let sql = "select cell, capacity, taken + blocked + short from cell
                where pool = $1 and cell >= $2 and cell < $3";
     let rows: BTreeMap<i64, (i64, i64)> = tx
         .all(sql, args![pool.id, first, until], |row| {
@@ -136,7 +136,7 @@ fn open_slots(
         };
         if capacity > 0 {
             let (starts, ends) = (cells::starts(grid_min, cell), cells::starts(grid_min, cell + 1));
-            slots.push(Slot { cell, starts, ends, left: capacity - gone });
+            slots.push(Slot { cell, starts, ends, left: (capacity - gone).max(0) });
         }
     }
     Ok(slots)
