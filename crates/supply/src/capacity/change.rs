@@ -106,6 +106,12 @@ pub enum ChangeError {
         /// What the claim takes of it.
         live: i64,
     },
+    /// All of the claim is to be split off, which leaves none.
+    #[error("all of the claim cannot be split off: leave a part of it")]
+    Whole,
+    /// The new claim's id is used.
+    #[error("this claim has been made already")]
+    Duplicate,
     /// The cell does not hold what the claim took: run `check`.
     #[error("cell {cell} of {pool} does not hold what the claim took")]
     Broken {
@@ -119,7 +125,7 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-const LIVE: &str = "held or confirmed";
+pub(super) const LIVE: &str = "held or confirmed";
 
 /// The claim with its parts, if there is one.
 pub fn claim_by_id(tx: &mut Tx<'_>, id: ClaimId) -> Result<Option<Claimed>, StoreError> {
@@ -333,7 +339,7 @@ pub(super) fn run(
 }
 
 /// Reads the claim and tries `change` on it until no other change comes between.
-fn changed(
+pub(super) fn changed(
     tx: &mut Tx<'_>,
     id: ClaimId,
     change: impl Fn(&mut Tx<'_>, &Claimed) -> Result<bool, ChangeError>,
@@ -347,7 +353,11 @@ fn changed(
     Err(tx.again("other changes of the claim came between").into())
 }
 
-fn only(claim: &Claimed, states: &[ClaimState], wanted: &'static str) -> Result<(), ChangeError> {
+pub(super) fn only(
+    claim: &Claimed,
+    states: &[ClaimState],
+    wanted: &'static str,
+) -> Result<(), ChangeError> {
     if states.contains(&claim.state) {
         return Ok(());
     }

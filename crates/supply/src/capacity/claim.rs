@@ -142,11 +142,11 @@ pub enum ClaimError {
 const INSERT_CLAIM: &str = "insert into claim \
      (id, holder, state, expires_at, extended, version, made_at, changed_at) \
      values ($1, $2, $3, $4, 0, 1, $5, $5) on conflict do nothing";
-const DELETE_CLAIM: &str = "delete from claim where id = $1";
+pub(super) const DELETE_CLAIM: &str = "delete from claim where id = $1";
 pub(super) const INSERT_PART: &str = "insert into claim_part \
      (claim, part, pool, first, until, quantity, given_back) \
      values ($1, $2, $3, $4, $5, $6, 0) on conflict do nothing";
-const DELETE_PART: &str = "delete from claim_part where claim = $1 and part = $2";
+pub(super) const DELETE_PART: &str = "delete from claim_part where claim = $1 and part = $2";
 
 /// Holds what is wanted, all or none. Cells are locked in the order of (pool, cell), after all else,
 /// so that hot rows are locked as briefly as can be.

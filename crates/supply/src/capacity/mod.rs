@@ -24,6 +24,7 @@ mod change;
 mod claim;
 pub mod date;
 pub mod figure;
+pub mod free;
 pub mod leg;
 mod moved;
 mod period;
@@ -33,6 +34,7 @@ pub mod rule;
 pub mod seat;
 pub mod session;
 mod slots;
+mod split;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -45,6 +47,7 @@ pub use change::{
 pub use claim::{Claim, ClaimError, Want, claim, claim_all};
 pub use moved::{MoveError, move_to};
 pub use slots::{Slot, SlotsError, first_free, slots};
+pub use split::{Split, split};
 
 base::plain_enum! {
     /// What the cells of a pool are.

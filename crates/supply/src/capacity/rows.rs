@@ -33,6 +33,7 @@ const TAKE_SEAT: &str = "insert into seat_use (pool, place, taken) values ($1, $
      where (seat_use.taken & excluded.taken) = 0";
 const GIVE_BACK_SEAT: &str = "update seat_use set taken = taken - $3 \
      where pool = $1 and place = $2 and (taken & $3) = $3";
+#[cfg(any(test, feature = "testing"))]
 const TAKE_SEAT_UNGUARDED: &str =
     "update seat_use set taken = taken | $3 where pool = $1 and place = $2";
 
