@@ -92,7 +92,7 @@ fn fault_05_without_the_guard_the_last_of_every_axis_is_booked_twice() {
             assert!(answers.iter().filter(|it| **it).count() > 1, "the twin must oversell");
             let found = violations(db);
             let named = |it: &&str| *it == "cell.over" || *it == "seat.taken";
-            assert!(found.iter().any(|it| named(it)), "{before:?}: {found:?}");
+            assert!(found.iter().any(named), "{before:?}: {found:?}");
         });
     }
 }
