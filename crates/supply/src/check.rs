@@ -7,7 +7,7 @@ use base::Timestamp;
 use store::{Result, Row, Tx, Violation, args};
 
 use crate::capacity;
-use crate::{ClaimId, OfferId, PoolId, VariantId};
+use crate::{ClaimId, LeaseId, OfferId, PoolId, VariantId};
 
 /// A hold is released within this time after its end, or nobody will: 5 minutes.
 const GRACE_S: i64 = 300;
@@ -25,6 +25,8 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     found.extend(cells_that_are_missing(tx)?);
     found.extend(taken_of_seats(tx)?);
     found.extend(seats_that_are_missing(tx)?);
+    found.extend(kept_twice(tx)?);
+    found.extend(leases_over(tx, now)?);
     found.extend(on_hand(tx)?);
     found.extend(sold(tx)?);
     found.extend(claims_without_parts(tx)?);
@@ -137,6 +139,30 @@ fn seats_that_are_missing(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
         let (pool, first): (PoolId, i64) = (row.get(1)?, row.get(2)?);
         let detail = format!("takes a seat of {pool} from cell {first} on that is not there");
         Ok(broken("claim.seats", row.get::<ClaimId>(0)?, detail))
+    })
+}
+
+/// What leases keep is blocked in its cell: less of it would be promised twice.
+fn kept_twice(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
+    let sql = "select l.pool, l.cell, l.kept, coalesce(c.blocked, 0) from (
+                   select pool, cell, cast(sum(units - used) as bigint) as kept
+                   from lease_cell group by pool, cell) l
+               left join cell c on c.pool = l.pool and c.cell = l.cell
+               where l.kept > coalesce(c.blocked, 0) order by l.pool, l.cell";
+    ask(tx, sql, |row| {
+        let (cell, kept, blocked): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let detail = format!("cell {cell}: its leases keep {kept}, only {blocked} are blocked");
+        Ok(broken("lease.kept", row.get::<PoolId>(0)?, detail))
+    })
+}
+
+fn leases_over(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
+    let sql = "select id, ends_at from lease
+               where state = 'active' and ends_at <= $1 order by ends_at, id limit 1000";
+    tx.all(sql, args![now.plus_s(-GRACE_S)], |row| {
+        let (id, ended): (LeaseId, Timestamp) = (row.get(0)?, row.get(1)?);
+        let detail = format!("still keeps capacity though it was given until {ended}");
+        Ok(Violation { invariant: 6, name: "lease.over", thing: id.to_string(), detail })
     })
 }
 

@@ -58,7 +58,7 @@ pub fn block_cells(
     take(tx, now, actor, &pool, cells)
 }
 
-/// Takes a block back from each cell that touches the window, all or none.
+/// Takes a block back from each cell that touches the window, all or none; what a lease keeps stays.
 pub fn unblock(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -117,9 +117,14 @@ fn give(
     let (id, units) = (pool.id, cells.units);
     for cell in cells.from..cells.until {
         let sql = "update cell set blocked = blocked - $3
-                   where pool = $1 and cell = $2 and blocked >= $3";
+                   where pool = $1 and cell = $2 and blocked >= $3 + coalesce((
+                       select cast(sum(l.units - l.used) as bigint) from lease_cell l
+                       where l.pool = $1 and l.cell = $2), 0)";
         if tx.exec(sql, args![id, cell, units])? == 0 {
-            let sql = "select blocked from cell where pool = $1 and cell = $2";
+            let sql = "select blocked - coalesce((
+                           select cast(sum(l.units - l.used) as bigint) from lease_cell l
+                           where l.pool = $1 and l.cell = $2), 0)
+                       from cell where pool = $1 and cell = $2";
             let has = tx.opt(sql, args![id, cell], |row| row.get(0))?.unwrap_or(0);
             return Err(PoolError::NotFree { pool: id, cell, has });
         }
@@ -157,6 +162,9 @@ fn sound(tx: &mut Tx<'_>, actor: Actor, id: PoolId, cells: BlockCells) -> Result
     }
     if !(1..=UNITS_MAX).contains(&cells.units) {
         return invalid("units", "from 1 to 1000000000 units");
+    }
+    if pool.axis == Axis::None && (cells.from, cells.until) != (0, 1) {
+        return invalid("until", "1 after `from`, which is 0, on a stock");
     }
     let reach = cells.until.saturating_sub(cells.from);
     if cells.from < 0 || !(1..=CELLS_MAX).contains(&reach) {

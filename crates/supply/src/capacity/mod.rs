@@ -25,6 +25,7 @@ mod claim;
 pub mod date;
 pub mod figure;
 pub mod free;
+pub mod lease;
 pub mod leg;
 mod moved;
 mod period;

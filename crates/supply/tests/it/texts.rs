@@ -17,6 +17,7 @@ const SOURCES: &[&str] = &[
     include_str!("../../src/capacity/seat.rs"),
     include_str!("../../src/capacity/session.rs"),
     include_str!("../../src/capacity/free.rs"),
+    include_str!("../../src/capacity/lease.rs"),
     include_str!("../../src/capacity/split.rs"),
     include_str!("../../src/catalog/mod.rs"),
     include_str!("../../src/catalog/build.rs"),

@@ -3,6 +3,7 @@
 mod clocks;
 mod faults;
 mod figures;
+mod leases;
 mod looks;
 mod plain;
 mod races;
