@@ -18,6 +18,9 @@ use party::{PartyId, PremisesId};
 /// The tables of this crate.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql", "0003_axes.sql", "0004_lease.sql");
 
+/// The state machines of this crate's rows.
+pub const MACHINES: &[base::machine::Machine] = &[capacity::CLAIM];
+
 base::ids! {
     /// Something sold at a place, on terms.
     pub struct OfferId = "ofr";
