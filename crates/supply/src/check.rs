@@ -7,7 +7,7 @@ use base::Timestamp;
 use store::{Result, Row, Tx, Violation, args};
 
 use crate::capacity;
-use crate::{ClaimId, OfferId, PoolId, VariantId};
+use crate::{ClaimId, LeaseId, OfferId, PoolId, VariantId};
 
 /// A hold is released within this time after its end, or nobody will: 5 minutes.
 const GRACE_S: i64 = 300;
@@ -23,6 +23,10 @@ pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     found.extend(taken_of_stocks(tx)?);
     found.extend(taken_of_slots(tx)?);
     found.extend(cells_that_are_missing(tx)?);
+    found.extend(taken_of_seats(tx)?);
+    found.extend(seats_that_are_missing(tx)?);
+    found.extend(kept_twice(tx)?);
+    found.extend(leases_over(tx, now)?);
     found.extend(on_hand(tx)?);
     found.extend(sold(tx)?);
     found.extend(claims_without_parts(tx)?);
@@ -91,7 +95,7 @@ fn cells_that_are_missing(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
     let sql = "select p.claim, p.pool, p.first from claim_part p
                left join claim k on k.id = p.claim left join pool l on l.id = p.pool
                where k.id is null or l.id is null or (
-                   k.state <> 'released' and p.given_back < p.quantity and (
+                   l.axis <> 'seat' and k.state <> 'released' and p.given_back < p.quantity and (
                        select count(*) from cell c where c.pool = p.pool and c.cell >= p.first
                            and c.cell < p.until) <> p.until - p.first)
                order by p.claim, p.part";
@@ -99,6 +103,66 @@ fn cells_that_are_missing(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
         let (pool, first): (PoolId, i64) = (row.get(1)?, row.get(2)?);
         let detail = format!("takes cells of {pool} from {first} on that are not there");
         Ok(broken("claim.cells", row.get::<ClaimId>(0)?, detail))
+    })
+}
+
+/// A seat's bits are the legs of its live claims: a leg that two claims take adds up to another sum.
+fn taken_of_seats(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
+    let sql = "select u.pool, u.place, u.taken, coalesce(s.live, 0)
+               from seat_use u left join (
+                   select p.pool, p.first / 64 as place, cast(sum(
+                       (cast(1 as bigint) << cast(p.until - p.first + p.first % 64 as integer))
+                       - (cast(1 as bigint) << cast(p.first % 64 as integer))) as bigint) as live
+                   from claim_part p join claim k on k.id = p.claim join pool l on l.id = p.pool
+                   where l.axis = 'seat' and k.state <> 'released' and p.given_back < p.quantity
+                   group by p.pool, p.first / 64
+               ) s on s.pool = u.pool and s.place = u.place
+               where u.taken <> coalesce(s.live, 0) order by u.pool, u.place";
+    ask(tx, sql, |row| {
+        let (place, taken, live): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let (departure, seat) = (place / 16_384, place % 16_384);
+        let detail = format!(
+            "departure {departure}, seat {seat}: legs {taken:b} are taken, its live claims take {live:b}"
+        );
+        Ok(broken("seat.taken", row.get::<PoolId>(0)?, detail))
+    })
+}
+
+fn seats_that_are_missing(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
+    let sql = "select p.claim, p.pool, p.first from claim_part p
+               join claim k on k.id = p.claim join pool l on l.id = p.pool
+               where l.axis = 'seat' and k.state <> 'released' and p.given_back < p.quantity
+                 and (p.first / 64 <> (p.until - 1) / 64 or not exists (
+                     select 1 from seat_use u where u.pool = p.pool and u.place = p.first / 64))
+               order by p.claim, p.part";
+    ask(tx, sql, |row| {
+        let (pool, first): (PoolId, i64) = (row.get(1)?, row.get(2)?);
+        let detail = format!("takes a seat of {pool} from cell {first} on that is not there");
+        Ok(broken("claim.seats", row.get::<ClaimId>(0)?, detail))
+    })
+}
+
+/// What leases keep is blocked in its cell: less of it would be promised twice.
+fn kept_twice(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
+    let sql = "select l.pool, l.cell, l.kept, coalesce(c.blocked, 0) from (
+                   select pool, cell, cast(sum(units - used) as bigint) as kept
+                   from lease_cell group by pool, cell) l
+               left join cell c on c.pool = l.pool and c.cell = l.cell
+               where l.kept > coalesce(c.blocked, 0) order by l.pool, l.cell";
+    ask(tx, sql, |row| {
+        let (cell, kept, blocked): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let detail = format!("cell {cell}: its leases keep {kept}, only {blocked} are blocked");
+        Ok(broken("lease.kept", row.get::<PoolId>(0)?, detail))
+    })
+}
+
+fn leases_over(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
+    let sql = "select id, ends_at from lease
+               where state = 'active' and ends_at <= $1 order by ends_at, id limit 1000";
+    tx.all(sql, args![now.plus_s(-GRACE_S)], |row| {
+        let (id, ended): (LeaseId, Timestamp) = (row.get(0)?, row.get(1)?);
+        let detail = format!("still keeps capacity though it was given until {ended}");
+        Ok(Violation { invariant: 6, name: "lease.over", thing: id.to_string(), detail })
     })
 }
 
@@ -148,9 +212,10 @@ fn lapsed(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     })
 }
 
-/// Time cells that have not ended have the capacity that their pool's rule gives them.
+/// Cells that have not ended have the capacity that their pool's rule gives them, but for what they are
+/// short of on purpose.
 fn rules(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
-    let sql = "select id from pool where axis = 'time' order by id";
+    let sql = "select id from pool where axis not in ('none', 'seat') order by id";
     let pools: Vec<PoolId> = tx.all(sql, &[], |row| row.get(0))?;
     let mut found = Vec::new();
     for id in pools {

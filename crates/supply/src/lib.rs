@@ -16,8 +16,7 @@ pub use check::check;
 use party::{PartyId, PremisesId};
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[store::Migration] =
-    store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql");
+pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql", "0003_axes.sql", "0004_lease.sql");
 
 /// The state machines of this crate's rows.
 pub const MACHINES: &[base::machine::Machine] = &[capacity::CLAIM];
@@ -35,6 +34,8 @@ base::ids! {
     pub struct PoolId = "pol";
     /// A quantity taken on ranges of cells.
     pub struct ClaimId = "clm";
+    /// A part of a pool that is kept for a channel, a till or a group.
+    pub struct LeaseId = "lea";
     /// Something that came to or left a stock.
     pub struct MovementId = "mov";
 }

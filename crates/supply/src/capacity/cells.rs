@@ -1,13 +1,14 @@
-//! Cells: their numbers, their capacity by the pool's rule, and the statements that change them.
+//! Cells: their numbers, and their capacity by the pool's rule.
 
 use std::collections::BTreeMap;
 
 use base::{Id, Timestamp, Val};
 use store::{Result, Row, Sql, Tx, args};
 
-use super::batch::Batch;
+use super::date::{self, Nights};
 use super::rule::{Exception, Weekly};
-use super::{Axis, PoolState};
+use super::session::{self, Occasion};
+use super::{Axis, PoolState, seat};
 use crate::{PartyId, PoolId, PremisesId};
 
 /// Microseconds of a minute.
@@ -47,6 +48,8 @@ pub struct Pool {
     pub counted_at: Option<Timestamp>,
     /// Counts up with each change of its figures.
     pub version: i64,
+    /// Minutes after midnight until which the night before is still sold, on axis `date`.
+    pub cut_min: Option<i64>,
 }
 
 /// The number of the time cell in which `at` lies: Unix minutes / grid, rounded down. `grid_min` is
@@ -61,7 +64,7 @@ pub(super) const fn starts(grid_min: i64, cell: i64) -> Timestamp {
 }
 
 const POOL: &str = "select id, merchant, premises, name, axis, state, overbook, grid_min, rule, \
-     zone, ahead_s, hold_s_max, counted_at, version from pool";
+     zone, ahead_s, hold_s_max, counted_at, version, cut_min from pool";
 
 /// The pool, if there is one.
 pub fn pool_by_id(tx: &mut Tx<'_>, id: PoolId) -> Result<Option<Pool>> {
@@ -102,26 +105,46 @@ fn read(row: &Row<'_>) -> Result<Pool> {
         hold_s_max: row.get(11)?,
         counted_at: row.get(12)?,
         version: row.get(13)?,
+        cut_min: row.get(14)?,
     })
 }
 
-/// What a time pool has, cell by cell, before anything is taken.
-pub(super) struct Rule {
-    grid_min: i64,
-    overbook: i64,
-    weekly: Weekly,
-    exceptions: Vec<Exception>,
+/// What a sparse pool has, cell by cell, before anything is taken.
+pub(super) enum Rule {
+    /// Slots by the weekly table.
+    Time { grid_min: i64, overbook: i64, weekly: Weekly, exceptions: Vec<Exception> },
+    /// Nights by the weekly table.
+    Date { overbook: i64, nights: Nights },
+    /// Sessions, periods and departures by their rows.
+    Occasions { axis: Axis, overbook: i64, rows: BTreeMap<i64, Occasion> },
 }
 
 impl Rule {
-    /// Reads the exceptions that touch the cells from `first` until before `until`. `None` when
-    /// the pool's table does not read: it is then closed at every hour.
+    /// Reads what rules the cells from `first` until before `until`. `None` when the pool's table
+    /// does not read (it is then closed at every hour), and for a stock.
     pub(super) fn read(
         tx: &mut Tx<'_>,
         pool: &Pool,
         first: i64,
         until: i64,
     ) -> Result<Option<Self>> {
+        let overbook = pool.overbook;
+        Ok(match pool.axis {
+            Axis::None => None,
+            Axis::Time => Self::time(tx, pool, first, until)?,
+            Axis::Date => {
+                Nights::read(tx, pool, first, until)?.map(|nights| Self::Date { overbook, nights })
+            }
+            axis => {
+                let of = |cell| session::number_of(axis, cell);
+                let rows = session::between(tx, pool.id, of(first), of(until - 1))?;
+                let rows = rows.into_iter().map(|it| (it.number, it)).collect();
+                Some(Self::Occasions { axis, overbook, rows })
+            }
+        })
+    }
+
+    fn time(tx: &mut Tx<'_>, pool: &Pool, first: i64, until: i64) -> Result<Option<Self>> {
         let Some(grid_min) = pool.grid_min else { return Ok(None) };
         let Ok(weekly) = Weekly::parse(&pool.rule, &pool.zone) else { return Ok(None) };
         let sql = "select starts_at, ends_at, units from pool_exception
@@ -130,63 +153,52 @@ impl Rule {
         let exceptions = tx.all(sql, args![pool.id, ends_at, starts_at], |row| {
             Ok(Exception { starts_at: row.get(0)?, ends_at: row.get(1)?, units: row.get(2)? })
         })?;
-        Ok(Some(Self { grid_min, overbook: pool.overbook, weekly, exceptions }))
+        Ok(Some(Self::Time { grid_min, overbook: pool.overbook, weekly, exceptions }))
     }
 
     /// Units of one cell: the least that there is at any moment of it; overbooking is added to what
-    /// is open, never to what is closed.
+    /// is open, never to what is closed. A named seat is one, and never sold twice on purpose.
     pub(super) fn capacity(&self, cell: i64) -> i64 {
-        let from = starts(self.grid_min, cell);
-        let until = starts(self.grid_min, cell.saturating_add(1));
-        let units = self.weekly.least(from, until, &self.exceptions);
-        if units == 0 { 0 } else { units.saturating_add(self.overbook) }
+        let (units, overbook) = match self {
+            Self::Time { grid_min, overbook, weekly, exceptions } => {
+                let from = starts(*grid_min, cell);
+                let until = starts(*grid_min, cell.saturating_add(1));
+                (weekly.least(from, until, exceptions), *overbook)
+            }
+            Self::Date { overbook, nights } => (nights.units(cell), *overbook),
+            Self::Occasions { axis, overbook, rows } => {
+                let row = rows.get(&session::number_of(*axis, cell));
+                let units = row.map_or(0, |it| it.units(*axis, cell));
+                (units, if *axis == Axis::Seat { 0 } else { *overbook })
+            }
+        };
+        if units == 0 { 0 } else { units.saturating_add(overbook) }
+    }
+
+    /// The session, period or departure that a cell belongs to.
+    pub(super) fn occasion(&self, cell: i64) -> Option<&Occasion> {
+        match self {
+            Self::Occasions { axis, rows, .. } => rows.get(&session::number_of(*axis, cell)),
+            _ => None,
+        }
     }
 }
 
-/// Takes from the one cell of a stock: its row is always there, and closed while it is paused.
-const TAKE_STOCK: &str = "update cell set taken = taken + $3 \
-     where pool = $1 and cell = $2 and not closed and taken + blocked + $3 <= capacity";
-/// Takes from a sparse cell: a new row has the rule's capacity, an old one its own.
-const TAKE_CELL: &str = "insert into cell (pool, cell, capacity, taken, blocked, closed) \
-     values ($1, $2, $4, $3, 0, false) on conflict (pool, cell) do update \
-     set taken = cell.taken + excluded.taken \
-     where cell.taken + cell.blocked + excluded.taken <= cell.capacity";
-const GIVE_BACK: &str =
-    "update cell set taken = taken - $3 where pool = $1 and cell = $2 and taken >= $3";
-/// What has left the shop is neither taken nor there.
-const CONSUME: &str = "update cell set taken = taken - $3, capacity = capacity - $3 \
-     where pool = $1 and cell = $2 and taken >= $3 and capacity >= $3";
-const UNCONSUME: &str = "update cell set taken = taken + $3, capacity = capacity + $3 \
-     where pool = $1 and cell = $2";
-const TAKE_UNGUARDED: &str = "update cell set taken = taken + $3 where pool = $1 and cell = $2";
-
-/// Adds the taking of `units` of one cell. `capacity`: what a new row would have; `None` on axis
-/// `none`, whose row is there.
-pub(super) fn take(batch: &mut Batch, pool: PoolId, cell: i64, units: i64, capacity: Option<i64>) {
-    let key = vec![pool.raw(), cell, units];
-    let undo = Some((GIVE_BACK, key.clone()));
-    match capacity {
-        None => batch.push(TAKE_STOCK, key, undo),
-        Some(capacity) => batch.push(TAKE_CELL, vec![pool.raw(), cell, units, capacity], undo),
+/// The first cell that may be claimed at `now` and the last that is sold as yet. Sessions, periods
+/// and departures say by themselves until when they are sold. `None`: a stock, or a pool whose zone
+/// does not read.
+pub(super) fn horizon(pool: &Pool, now: Timestamp) -> Option<(i64, i64)> {
+    let farthest = now.plus_s(pool.ahead_s);
+    match pool.axis {
+        Axis::None => None,
+        Axis::Time => {
+            let grid_min = pool.grid_min?;
+            let begun = cell_of(grid_min, Timestamp::from_micros(now.micros() - 1));
+            Some((begun + 1, cell_of(grid_min, farthest)))
+        }
+        Axis::Date => Some((date::first_night(pool, now)?, date::first_night(pool, farthest)?)),
+        Axis::Session | Axis::Seat | Axis::Leg | Axis::Period => Some((1, i64::MAX)),
     }
-}
-
-/// Adds the giving back of `units` of one cell.
-pub(super) fn give_back(batch: &mut Batch, pool: PoolId, cell: i64, units: i64) {
-    let key = vec![pool.raw(), cell, units];
-    batch.push(GIVE_BACK, key.clone(), Some((TAKE_UNGUARDED, key)));
-}
-
-/// Adds the leaving of `units` of a stock.
-pub(super) fn consume(batch: &mut Batch, pool: PoolId, units: i64) {
-    let key = vec![pool.raw(), 0, units];
-    batch.push(CONSUME, key.clone(), Some((UNCONSUME, key)));
-}
-
-/// Adds the taking of `units` without asking whether they are there.
-#[cfg(any(test, feature = "testing"))]
-pub(super) fn take_unguarded(batch: &mut Batch, pool: PoolId, cell: i64, units: i64) {
-    batch.push(TAKE_UNGUARDED, vec![pool.raw(), cell, units], None);
 }
 
 /// What one cell has left to claim: by its row, else by the pool's rule; 0 in an unknown or closed
@@ -196,25 +208,32 @@ pub fn left(tx: &mut Tx<'_>, pool: PoolId, cell: i64) -> Result<i64> {
     if pool.state != PoolState::Open {
         return Ok(0);
     }
-    let sql = "select capacity - taken - blocked from cell where pool = $1 and cell = $2";
-    if let Some(left) = tx.opt(sql, args![pool.id, cell], |row| row.get(0))? {
-        return Ok(left);
+    if pool.axis == Axis::Seat {
+        return seat::left(tx, &pool, cell);
+    }
+    let sql = "select capacity - taken - blocked - short from cell where pool = $1 and cell = $2";
+    if let Some(left) = tx.opt(sql, args![pool.id, cell], |row| row.get::<i64>(0))? {
+        return Ok(left.max(0));
     }
     let rule = Rule::read(tx, &pool, cell, cell.saturating_add(1))?;
     Ok(rule.map_or(0, |it| it.capacity(cell)))
 }
 
-/// The rows of a time pool that have not ended and whose capacity is not what the rule gives: the
-/// cell, its capacity and the rule's.
+/// The rows of a sparse pool that have not ended and whose capacity, less what they are short of, is
+/// not what the rule gives: the cell, its capacity and the rule's.
 pub(crate) fn off_rule(
     tx: &mut Tx<'_>,
     pool: PoolId,
     now: Timestamp,
 ) -> Result<Vec<(i64, i64, i64)>> {
     let Some(pool) = pool_by_id(tx, pool)? else { return Ok(Vec::new()) };
-    let Some(grid_min) = pool.grid_min else { return Ok(Vec::new()) };
-    let first = cell_of(grid_min, now);
-    let sql = "select cell, capacity from cell where pool = $1 and cell >= $2 order by cell";
+    let first = match (pool.axis, pool.grid_min) {
+        (Axis::None | Axis::Seat, _) => return Ok(Vec::new()),
+        (Axis::Time, Some(grid_min)) => cell_of(grid_min, now),
+        _ => horizon(&pool, now).map_or(1, |it| it.0),
+    };
+    let sql =
+        "select cell, capacity - short from cell where pool = $1 and cell >= $2 order by cell";
     let rows: Vec<(i64, i64)> =
         tx.all(sql, args![pool.id, first], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Some(last) = rows.last().map(|it| it.0) else { return Ok(Vec::new()) };

@@ -3,13 +3,14 @@
 //! A change that needs the claim's parts reads them with the claim's version and writes over that
 //! version only. When another change came between, it undoes itself, looks again and judges anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Id, Timestamp};
 use store::{StoreError, Tx, args};
 
 use super::batch::Batch;
-use super::cells::{self, Units};
+use super::cells::Units;
+use super::rows::{self, Fresh};
 use super::{Axis, ClaimState};
 use crate::{ClaimId, PoolId};
 
@@ -105,6 +106,12 @@ pub enum ChangeError {
         /// What the claim takes of it.
         live: i64,
     },
+    /// All of the claim is to be split off, which leaves none.
+    #[error("all of the claim cannot be split off: leave a part of it")]
+    Whole,
+    /// The new claim's id is used.
+    #[error("this claim has been made already")]
+    Duplicate,
     /// The cell does not hold what the claim took: run `check`.
     #[error("cell {cell} of {pool} does not hold what the claim took")]
     Broken {
@@ -118,7 +125,7 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-const LIVE: &str = "held or confirmed";
+pub(super) const LIVE: &str = "held or confirmed";
 
 /// The claim with its parts, if there is one.
 pub fn claim_by_id(tx: &mut Tx<'_>, id: ClaimId) -> Result<Option<Claimed>, StoreError> {
@@ -218,11 +225,7 @@ pub fn release(tx: &mut Tx<'_>, now: Timestamp, id: ClaimId) -> Result<(), Chang
         only(claim, &[ClaimState::Held, ClaimState::Confirmed], LIVE)?;
         let mut batch = Batch::default();
         push_state(&mut batch, claim, ClaimState::Released, now);
-        let units = live_units(claim);
-        let cells: Vec<(PoolId, i64)> = units.keys().copied().collect();
-        for ((pool, cell), quantity) in units {
-            cells::give_back(&mut batch, pool, cell, quantity);
-        }
+        let cells = push_give_back(&mut batch, claim, &live_units(claim));
         run(tx, &batch, 1, &cells)
     })
 }
@@ -245,7 +248,7 @@ pub fn consume(tx: &mut Tx<'_>, now: Timestamp, id: ClaimId) -> Result<(), Chang
         let head = batch.len();
         let cells: Vec<(PoolId, i64)> = stock.keys().map(|&pool| (pool, 0)).collect();
         for (&pool, &units) in &stock {
-            cells::consume(&mut batch, pool, units);
+            rows::consume(&mut batch, pool, units);
         }
         run(tx, &batch, head, &cells)
     })
@@ -286,10 +289,7 @@ pub fn release_part(
             }
         }
         let head = batch.len();
-        let cells: Vec<(PoolId, i64)> = units.keys().copied().collect();
-        for ((pool, cell), quantity) in units {
-            cells::give_back(&mut batch, pool, cell, quantity);
-        }
+        let cells = push_give_back(&mut batch, claim, &units);
         run(tx, &batch, head, &cells)
     })
 }
@@ -339,7 +339,7 @@ pub(super) fn run(
 }
 
 /// Reads the claim and tries `change` on it until no other change comes between.
-fn changed(
+pub(super) fn changed(
     tx: &mut Tx<'_>,
     id: ClaimId,
     change: impl Fn(&mut Tx<'_>, &Claimed) -> Result<bool, ChangeError>,
@@ -353,7 +353,11 @@ fn changed(
     Err(tx.again("other changes of the claim came between").into())
 }
 
-fn only(claim: &Claimed, states: &[ClaimState], wanted: &'static str) -> Result<(), ChangeError> {
+pub(super) fn only(
+    claim: &Claimed,
+    states: &[ClaimState],
+    wanted: &'static str,
+) -> Result<(), ChangeError> {
     if states.contains(&claim.state) {
         return Ok(());
     }
@@ -369,4 +373,20 @@ pub(super) fn live_units(claim: &Claimed) -> Units {
         }
     }
     units
+}
+
+/// The pools of the claim whose cells are legs of seats.
+pub(super) fn seat_pools(claim: &Claimed) -> BTreeSet<PoolId> {
+    claim.parts.iter().filter(|it| it.axis == Axis::Seat).map(|it| it.pool).collect()
+}
+
+/// Adds the giving back of `units`; gives the first cell of each statement.
+fn push_give_back(batch: &mut Batch, claim: &Claimed, units: &Units) -> Vec<(PoolId, i64)> {
+    let back: Units = units.iter().map(|(&key, &quantity)| (key, -quantity)).collect();
+    let changes = rows::changes(&back, &seat_pools(claim));
+    let fresh = Fresh::default();
+    for change in &changes {
+        change.push(batch, &fresh);
+    }
+    changes.iter().map(|it| (it.pool, it.cell)).collect()
 }

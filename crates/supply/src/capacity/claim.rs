@@ -7,6 +7,8 @@ use store::{StoreError, Tx, args};
 
 use super::batch::Batch;
 use super::cells::{self, Pool, Rule, Units};
+use super::rows::{self, Fresh};
+use super::session::Occasion;
 use super::{Axis, CELLS_MAX, ClaimState, PoolState, UNITS_MAX, WANTS_MAX};
 use crate::{ClaimId, PoolId};
 
@@ -109,6 +111,16 @@ pub enum ClaimError {
         /// The last that may be claimed.
         last: i64,
     },
+    /// The session, period or departure is not sold any more.
+    #[error("cell {cell} of {pool} was sold until {at}")]
+    Closed {
+        /// The pool.
+        pool: PoolId,
+        /// The cell.
+        cell: i64,
+        /// Until when it was sold.
+        at: Timestamp,
+    },
     /// Not enough is left.
     #[error("{pool} has {left} left in cell {cell}")]
     Full {
@@ -130,11 +142,11 @@ pub enum ClaimError {
 const INSERT_CLAIM: &str = "insert into claim \
      (id, holder, state, expires_at, extended, version, made_at, changed_at) \
      values ($1, $2, $3, $4, 0, 1, $5, $5) on conflict do nothing";
-const DELETE_CLAIM: &str = "delete from claim where id = $1";
+pub(super) const DELETE_CLAIM: &str = "delete from claim where id = $1";
 pub(super) const INSERT_PART: &str = "insert into claim_part \
      (claim, part, pool, first, until, quantity, given_back) \
      values ($1, $2, $3, $4, $5, $6, 0) on conflict do nothing";
-const DELETE_PART: &str = "delete from claim_part where claim = $1 and part = $2";
+pub(super) const DELETE_PART: &str = "delete from claim_part where claim = $1 and part = $2";
 
 /// Holds what is wanted, all or none. Cells are locked in the order of (pool, cell), after all else,
 /// so that hot rows are locked as briefly as can be.
@@ -155,23 +167,23 @@ pub fn claim_all(tx: &mut Tx<'_>, now: Timestamp, cmds: &[Claim]) -> Result<(), 
         push_claim(&mut batch, now, cmd);
     }
     let duplicates_before = batch.len();
-    let capacities = capacities(tx, now, &units)?;
-    for (&(pool, cell), &quantity) in &units {
+    let fresh = fresh(tx, now, &units)?;
+    let changes = rows::changes(&units, &fresh.seats);
+    for change in &changes {
         #[cfg(any(test, feature = "testing"))]
         if super::testing::guard_is_off() {
-            cells::take_unguarded(&mut batch, pool, cell, quantity);
+            change.push_unguarded(&mut batch);
             continue;
         }
-        cells::take(&mut batch, pool, cell, quantity, capacities.get(&(pool, cell)).copied());
+        change.push(&mut batch, &fresh);
     }
     match batch.run(tx)? {
         None => Ok(()),
         Some(at) if at < duplicates_before => Err(ClaimError::Duplicate),
         Some(at) => {
-            let failed = units.iter().nth(at - duplicates_before);
-            let (&(pool, cell), &wanted) =
-                failed.expect("each statement after the claims stands for one entry of units");
-            Err(why_not(tx, pool, cell, wanted)?)
+            let failed = changes.get(at - duplicates_before);
+            let failed = failed.expect("each statement after the claims stands for one change");
+            Err(why_not(tx, failed.pool, failed.cell, failed.units)?)
         }
     }
 }
@@ -225,32 +237,31 @@ pub(super) fn add_units(units: &mut Units, wants: &[Want]) -> Result<(), ClaimEr
 }
 
 /// What new rows would hold, for all cells that may be new: those of axis `none` are there already
-/// (cell 0, which on the time axis was in 1970), and are not looked up.
-pub(super) fn capacities(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    units: &Units,
-) -> Result<BTreeMap<(PoolId, i64), i64>, ClaimError> {
+/// (cell 0, which no other axis sells: on the time axis it was in 1970), and are not looked up.
+pub(super) fn fresh(tx: &mut Tx<'_>, now: Timestamp, units: &Units) -> Result<Fresh, ClaimError> {
     let sparse: BTreeSet<PoolId> =
         units.keys().filter(|(_, cell)| *cell != 0).map(|(pool, _)| *pool).collect();
     let ids: Vec<PoolId> = sparse.iter().copied().collect();
     let pools: BTreeMap<PoolId, Pool> =
         cells::pools(tx, &ids)?.into_iter().map(|it| (it.id, it)).collect();
-    let mut capacities = BTreeMap::new();
+    let mut fresh = Fresh::default();
     for id in ids {
         let wanted: Vec<(i64, i64)> = units
             .range((id, i64::MIN)..=(id, i64::MAX))
             .map(|(&(_, cell), &quantity)| (cell, quantity))
             .collect();
         let pool = pools.get(&id).ok_or(ClaimError::Unknown { pool: id })?;
-        for (cell, capacity) in time_capacities(tx, now, pool, &wanted)? {
-            capacities.insert((id, cell), capacity);
+        if pool.axis == Axis::Seat {
+            fresh.seats.insert(id);
+        }
+        for (cell, capacity) in fresh_of(tx, now, pool, &wanted)? {
+            fresh.capacities.insert((id, cell), capacity);
         }
     }
-    Ok(capacities)
+    Ok(fresh)
 }
 
-fn time_capacities(
+fn fresh_of(
     tx: &mut Tx<'_>,
     now: Timestamp,
     pool: &Pool,
@@ -262,14 +273,12 @@ fn time_capacities(
     if pool.state != PoolState::Open {
         return Err(ClaimError::Paused { pool: pool.id });
     }
-    let Some(grid_min) = pool.grid_min.filter(|_| pool.axis == Axis::Time) else {
+    let Some((first, farthest)) = cells::horizon(pool, now) else {
         return Err(ClaimError::OutOfGrid { pool: pool.id, cell: last });
     };
-    let first = cells::cell_of(grid_min, Timestamp::from_micros(now.micros() - 1)) + 1;
     if from < first {
         return Err(ClaimError::Past { pool: pool.id, cell: from, first });
     }
-    let farthest = cells::cell_of(grid_min, now.plus_s(pool.ahead_s));
     if last > farthest {
         return Err(ClaimError::TooFar { pool: pool.id, cell: last, last: farthest });
     }
@@ -277,6 +286,9 @@ fn time_capacities(
     let rule = Rule::read(tx, pool, from, last + 1)?.ok_or(closed)?;
     let mut capacities = Vec::with_capacity(wanted.len());
     for &(cell, quantity) in wanted {
+        if let Some(occasion) = rule.occasion(cell) {
+            on_sale(pool, cell, occasion, now)?;
+        }
         let capacity = rule.capacity(cell);
         if capacity == 0 {
             return Err(ClaimError::OutOfGrid { pool: pool.id, cell });
@@ -290,6 +302,18 @@ fn time_capacities(
     Ok(capacities)
 }
 
+/// Whether the session, period or departure of the cell may be claimed at `now`.
+fn on_sale(pool: &Pool, cell: i64, occasion: &Occasion, now: Timestamp) -> Result<(), ClaimError> {
+    match occasion.state {
+        PoolState::Ended => Err(ClaimError::OutOfGrid { pool: pool.id, cell }),
+        PoolState::Paused => Err(ClaimError::Paused { pool: pool.id }),
+        PoolState::Open if occasion.sold_until <= now => {
+            Err(ClaimError::Closed { pool: pool.id, cell, at: occasion.sold_until })
+        }
+        PoolState::Open => Ok(()),
+    }
+}
+
 /// Why a cell did not give what was wanted of it.
 pub(super) fn why_not(
     tx: &mut Tx<'_>,
@@ -297,7 +321,7 @@ pub(super) fn why_not(
     cell: i64,
     wanted: i64,
 ) -> Result<ClaimError, StoreError> {
-    let sql = "select l.axis, l.state, c.capacity - c.taken - c.blocked
+    let sql = "select l.axis, l.state, c.capacity - c.taken - c.blocked - c.short
                from pool l left join cell c on c.pool = l.id and c.cell = $2 where l.id = $1";
     let found = tx.opt(sql, args![pool, cell], |row| {
         Ok((row.get::<Axis>(0)?, row.get::<PoolState>(1)?, row.get::<Option<i64>>(2)?))
@@ -311,7 +335,7 @@ pub(super) fn why_not(
         }
         // Another may have given back since: what is told is never enough.
         Some((_, _, left)) => {
-            ClaimError::Full { pool, cell, left: left.unwrap_or(0).min(wanted - 1) }
+            ClaimError::Full { pool, cell, left: left.unwrap_or(0).clamp(0, wanted - 1) }
         }
     })
 }

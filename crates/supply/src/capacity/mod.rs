@@ -9,20 +9,33 @@
 //!
 //! Cells are sparse. On axis `none` a pool has one row, cell 0. On axis `time` the cell's number is
 //! Unix minutes / grid, its capacity comes from the pool's weekly table and exceptions, and a row
-//! exists once something was taken or blocked. The other axes have their shape in the schema.
+//! exists once something was taken or blocked. The other axes number their cells in the modules of
+//! their names: [`date`], [`session`] (which periods and departures share), [`leg`], [`seat`]. A seat's
+//! legs stand as bits in one row; all else is a cell.
 //!
 //! A command on a claim leaves nothing behind when it returns one of its own errors, even to a
 //! caller that goes on with the same transaction: a late payment may try to claim again and, when
 //! that fails, refund in the same breath.
 
 mod batch;
+mod block;
 mod cells;
 mod change;
 mod claim;
+pub mod date;
+pub mod figure;
+pub mod free;
+pub mod lease;
+pub mod leg;
 mod moved;
+mod period;
 pub mod pool;
+mod rows;
 pub mod rule;
+pub mod seat;
+pub mod session;
 mod slots;
+mod split;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -35,6 +48,7 @@ pub use change::{
 pub use claim::{Claim, ClaimError, Want, claim, claim_all};
 pub use moved::{MoveError, move_to};
 pub use slots::{Slot, SlotsError, first_free, slots};
+pub use split::{Split, split};
 
 base::plain_enum! {
     /// What the cells of a pool are.
@@ -53,6 +67,13 @@ base::plain_enum! {
         Leg = "leg",
         /// Production periods.
         Period = "period",
+    }
+}
+
+impl Axis {
+    /// Whether its cells belong to sessions, periods or departures that are opened one by one.
+    pub const fn has_occasions(self) -> bool {
+        matches!(self, Self::Session | Self::Seat | Self::Leg | Self::Period)
     }
 }
 

@@ -4,10 +4,10 @@ use base::Timestamp;
 use store::{StoreError, Tx, args};
 
 use super::batch::Batch;
-use super::cells::{self, Units};
+use super::cells::Units;
 use super::change::{self, ChangeError, Claimed};
 use super::claim::{self, ClaimError, Want};
-use super::{Axis, ClaimState};
+use super::{Axis, ClaimState, rows};
 use crate::ClaimId;
 
 /// How often the move looks again when another change came between.
@@ -78,26 +78,22 @@ fn exchange(
     differences.retain(|_, it| *it != 0);
     let more: Units =
         differences.iter().filter(|(_, it)| **it > 0).map(|(k, v)| (*k, *v)).collect();
-    let capacities = claim::capacities(tx, now, &more)?;
+    let mut fresh = claim::fresh(tx, now, &more)?;
+    fresh.seats.extend(change::seat_pools(claim));
     let mut batch = Batch::default();
     change::push_state(&mut batch, claim, claim.state, now);
-    for (&(pool, cell), &quantity) in &differences {
-        if quantity < 0 {
-            cells::give_back(&mut batch, pool, cell, -quantity);
-        } else {
-            let capacity = capacities.get(&(pool, cell)).copied();
-            cells::take(&mut batch, pool, cell, quantity, capacity);
-        }
+    let changes = rows::changes(&differences, &fresh.seats);
+    for change in &changes {
+        change.push(&mut batch, &fresh);
     }
     let Some(at) = batch.run(tx)? else { return Ok(true) };
     let Some(at) = at.checked_sub(1) else { return Ok(false) };
-    let failed = differences.iter().nth(at);
-    let (&(pool, cell), &quantity) =
-        failed.expect("each statement after the first stands for one difference");
-    if quantity < 0 {
-        return Err(ChangeError::Broken { pool, cell }.into());
+    let failed = changes.get(at);
+    let failed = failed.expect("each statement after the first stands for one change");
+    if failed.units < 0 {
+        return Err(ChangeError::Broken { pool: failed.pool, cell: failed.cell }.into());
     }
-    Err(claim::why_not(tx, pool, cell, quantity)?.into())
+    Err(claim::why_not(tx, failed.pool, failed.cell, failed.units)?.into())
 }
 
 /// Writes the parts anew under the numbers that follow the old ones.

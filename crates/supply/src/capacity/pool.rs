@@ -3,14 +3,21 @@
 //! What would leave less than has been promised is refused with the figure that is promised: first
 //! the bookings go, then the hours. A block takes what is free at once and promises nothing.
 
-use base::{Id, Timestamp, Val};
+use base::civil::Zone;
+use base::{Id, Timestamp};
 use party::{Actor, Forbidden, MayError, PartyId, PremisesId, Right, Scope};
 use store::{Event, Fact, StoreError, Tx, args};
 
-use super::cells::{self, Pool, Rule};
+pub use super::block::{Block, BlockCells, block, block_cells, unblock, unblock_cells};
+use super::cells::{self, Pool};
+use super::date::Nights;
+use super::figure::{self, Over};
 use super::rule::{RuleError, Weekly};
-use super::{Axis, CELLS_MAX, PoolState, UNITS_MAX};
+use super::{Axis, PoolState, UNITS_MAX};
 use crate::PoolId;
+
+/// The farthest ahead that anything is sold: two years.
+const AHEAD_S_MAX: i64 = 63_072_000;
 
 /// A new supply at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +55,25 @@ pub enum Shape {
         zone: String,
         /// How far ahead slots are sold, in seconds.
         ahead_s: i64,
+    },
+    /// Nights by a weekly table in the place's zone; see [`super::date`].
+    Nights {
+        /// The weekly table, such as `mo-th x10; fr-su x12`.
+        weekly: String,
+        /// The IANA zone of the place.
+        zone: String,
+        /// How far ahead nights are sold, in seconds.
+        ahead_s: i64,
+        /// Minutes after midnight until which the night before is still sold: the place's
+        /// business-day cut, or a figure of its own.
+        cut_min: i64,
+    },
+    /// Sessions, periods or departures that are opened one by one; see [`super::session`].
+    Occasions {
+        /// `session`, `period`, `leg` or `seat`.
+        axis: Axis,
+        /// The IANA zone of the place.
+        zone: String,
     },
 }
 
@@ -105,6 +131,22 @@ pub enum PoolError {
         /// Units that it would have.
         capacity: i64,
     },
+    /// The pool has no such session, period or departure, or it was ended.
+    #[error("{pool} has no session, period or departure {number}, or it was ended")]
+    NoOccasion {
+        /// The pool.
+        pool: PoolId,
+        /// The number.
+        number: i64,
+    },
+    /// The number of the session, period or departure is used.
+    #[error("{pool} has a session, period or departure {number} already")]
+    Opened {
+        /// The pool.
+        pool: PoolId,
+        /// The number.
+        number: i64,
+    },
     /// A cell has less free than is to be blocked, or less blocked than is to be unblocked.
     #[error("cell {cell} of {pool} has {has} of that")]
     NotFree {
@@ -129,7 +171,7 @@ impl From<MayError> for PoolError {
     }
 }
 
-const fn invalid<T>(field: &'static str, wanted: &'static str) -> Result<T, PoolError> {
+pub(super) const fn invalid<T>(field: &'static str, wanted: &'static str) -> Result<T, PoolError> {
     Err(PoolError::Invalid { field, wanted })
 }
 
@@ -142,10 +184,18 @@ pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: Create) -> Result<(), PoolEr
         Shape::Time { grid_min, weekly, zone, ahead_s } => {
             (Axis::Time, Some(*grid_min), weekly.as_str(), zone.as_str(), *ahead_s)
         }
+        Shape::Nights { weekly, zone, ahead_s, .. } => {
+            (Axis::Date, None, weekly.as_str(), zone.as_str(), *ahead_s)
+        }
+        Shape::Occasions { axis, zone } => (*axis, None, "", zone.as_str(), AHEAD_S_MAX),
+    };
+    let cut_min = match &cmd.shape {
+        Shape::Nights { cut_min, .. } => Some(*cut_min),
+        _ => None,
     };
     let sql = "insert into pool (id, merchant, premises, name, axis, state, overbook, grid_min,
-                   rule, zone, ahead_s, hold_s_max, version, created_at)
-               values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, 1, $12)
+                   rule, zone, ahead_s, hold_s_max, version, created_at, cut_min)
+               values ($1, $2, $3, $4, $5, 'open', $6, $7, $8, $9, $10, $11, 1, $12, $13)
                on conflict do nothing";
     let values = args![
         cmd.id,
@@ -160,6 +210,7 @@ pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: Create) -> Result<(), PoolEr
         ahead_s,
         cmd.hold_s_max,
         now,
+        cut_min,
     ];
     if tx.exec(sql, values)? == 0 {
         return Err(PoolError::Duplicate);
@@ -175,7 +226,7 @@ pub fn create(tx: &mut Tx<'_>, now: Timestamp, cmd: Create) -> Result<(), PoolEr
 }
 
 /// Tells of a change of the pool, by its first fact.
-fn tell(
+pub(super) fn tell(
     tx: &mut Tx<'_>,
     now: Timestamp,
     actor: Actor,
@@ -197,15 +248,42 @@ pub(crate) fn check_create(cmd: &Create) -> Result<(), PoolError> {
     if !(1..=31_536_000).contains(&cmd.hold_s_max) {
         return invalid("hold_s_max", "from 1 to 31536000 seconds");
     }
-    let Shape::Time { grid_min, weekly, zone, ahead_s } = &cmd.shape else { return Ok(()) };
-    if !(5..=60).contains(grid_min) || 60 % grid_min != 0 || grid_min % 5 != 0 {
-        return invalid("grid_min", "5, 10, 15, 20, 30 or 60 minutes");
+    check_shape(&cmd.shape)
+}
+
+fn check_shape(shape: &Shape) -> Result<(), PoolError> {
+    let far = |ahead_s: &i64| {
+        if (1..=AHEAD_S_MAX).contains(ahead_s) {
+            return Ok(());
+        }
+        invalid("ahead_s", "from 1 to 63072000 seconds")
+    };
+    match shape {
+        Shape::Stock => Ok(()),
+        Shape::Time { grid_min, weekly, zone, ahead_s } => {
+            if !(5..=60).contains(grid_min) || 60 % grid_min != 0 || grid_min % 5 != 0 {
+                return invalid("grid_min", "5, 10, 15, 20, 30 or 60 minutes");
+            }
+            far(ahead_s)?;
+            Weekly::parse(weekly, zone)?;
+            Ok(())
+        }
+        Shape::Nights { weekly, zone, ahead_s, cut_min } => {
+            if !(0..1_440).contains(cut_min) {
+                return invalid("cut_min", "from 0 to 1439 minutes after midnight");
+            }
+            far(ahead_s)?;
+            Nights::parse(weekly, zone)?;
+            Ok(())
+        }
+        Shape::Occasions { axis, .. } if !axis.has_occasions() => {
+            invalid("axis", "session, period, leg or seat")
+        }
+        Shape::Occasions { zone, .. } => match zone.parse::<Zone>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(RuleError::Zone(zone.clone()).into()),
+        },
     }
-    if !(1..=63_072_000).contains(ahead_s) {
-        return invalid("ahead_s", "from 1 to 63072000 seconds");
-    }
-    Weekly::parse(weekly, zone)?;
-    Ok(())
 }
 
 /// Reads the pool and asks whether the actor may manage it.
@@ -255,7 +333,7 @@ pub fn set_overbook(
     }
     tell(tx, now, actor, id, ("overbook", Fact::Count(overbook)))?;
     if pool.axis != Axis::None {
-        return refit(tx, now, id);
+        return figure::refit(tx, now, id, Over::Refuse);
     }
     let more = overbook - pool.overbook;
     let sql = "update cell set capacity = capacity + $2
@@ -269,11 +347,11 @@ pub fn set_overbook(
     Err(PoolError::Promised { pool: id, cell: 0, promised, capacity })
 }
 
-fn came_between(tx: &mut Tx<'_>) -> PoolError {
+pub(super) fn came_between(tx: &mut Tx<'_>) -> PoolError {
     tx.again("another change of the pool came between").into()
 }
 
-/// Gives a time pool another weekly table. Cells from now on follow it; the command is refused when
+/// Gives a pool of axis time or date another weekly table. Cells from now on follow it; the command is refused when
 /// one of them would have less than is promised there.
 pub fn set_weekly(
     tx: &mut Tx<'_>,
@@ -283,14 +361,9 @@ pub fn set_weekly(
     weekly: &str,
 ) -> Result<(), PoolError> {
     let pool = managed(tx, actor, id)?;
-    time_grid(&pool)?;
-    Weekly::parse(weekly, &pool.zone)?;
-    let sql = "update pool set rule = $2, version = version + 1 where id = $1 and version = $3";
-    if tx.exec(sql, args![id, weekly, pool.version])? == 0 {
-        return Err(came_between(tx));
-    }
-    tell(tx, now, actor, id, ("weekly", Fact::Count(pool.version + 1)))?;
-    refit(tx, now, id)
+    let told = figure::write_weekly(tx, &pool, weekly)?;
+    tell(tx, now, actor, id, told)?;
+    figure::refit(tx, now, id, Over::Refuse)
 }
 
 /// From `starts_at` until `ends_at` the pool has `units`, whatever the table says: 0 on a holiday,
@@ -303,7 +376,18 @@ pub fn set_exception(
     exception: super::rule::Exception,
 ) -> Result<(), PoolError> {
     let pool = managed(tx, actor, id)?;
-    time_grid(&pool)?;
+    let told = write_exception(tx, &pool, exception)?;
+    tell(tx, now, actor, id, told)?;
+    figure::refit(tx, now, id, Over::Refuse)
+}
+
+/// Writes an exception of a time pool; gives what is to be told of it.
+pub(super) fn write_exception(
+    tx: &mut Tx<'_>,
+    pool: &Pool,
+    exception: super::rule::Exception,
+) -> Result<(&'static str, Fact), PoolError> {
+    time_grid(pool)?;
     if exception.ends_at <= exception.starts_at {
         return invalid("ends_at", "after `starts_at`");
     }
@@ -313,9 +397,8 @@ pub fn set_exception(
     let sql = "insert into pool_exception (pool, starts_at, ends_at, units)
                values ($1, $2, $3, $4) on conflict (pool, starts_at) do update
                set ends_at = excluded.ends_at, units = excluded.units";
-    tx.exec(sql, args![id, exception.starts_at, exception.ends_at, exception.units])?;
-    tell(tx, now, actor, id, ("exception", Fact::At(exception.starts_at)))?;
-    refit(tx, now, id)
+    tx.exec(sql, args![pool.id, exception.starts_at, exception.ends_at, exception.units])?;
+    Ok(("exception", Fact::At(exception.starts_at)))
 }
 
 /// Takes an exception away: the table counts again.
@@ -332,107 +415,10 @@ pub fn clear_exception(
         return invalid("starts_at", "when an exception begins");
     }
     tell(tx, now, actor, id, ("cleared", Fact::At(starts_at)))?;
-    refit(tx, now, id)
+    figure::refit(tx, now, id, Over::Refuse)
 }
 
-/// Units that are kept from being claimed for a while. On a stock the window does not matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// First moment.
-    pub from: Timestamp,
-    /// First moment after.
-    pub until: Timestamp,
-    /// Units, 1 or more.
-    pub units: i64,
-}
-
-/// Blocks units on each time cell that touches the window, all or none: a walk-in, a repair, a
-/// break. On a stock its one cell is blocked.
-pub fn block(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    actor: Actor,
-    id: PoolId,
-    block: Block,
-) -> Result<(), PoolError> {
-    let (pool, first, until) = blockable(tx, actor, id, block)?;
-    let rule = Rule::read(tx, &pool, first, until)?;
-    for cell in first..until {
-        let fresh = rule.as_ref().map_or(0, |it| it.capacity(cell));
-        let sql = "insert into cell (pool, cell, capacity, taken, blocked, closed)
-                   select id, $2, $3, 0, 0, false from pool where id = $1
-                   on conflict (pool, cell) do nothing";
-        tx.later(sql, args![id, cell, fresh])?;
-        let sql = "update cell set blocked = blocked + $3
-                   where pool = $1 and cell = $2 and taken + blocked + $3 <= capacity";
-        if tx.exec(sql, args![id, cell, block.units])? == 0 {
-            let has = cells::left(tx, id, cell)?;
-            return Err(PoolError::NotFree { pool: id, cell, has });
-        }
-    }
-    Ok(tell(tx, now, actor, id, ("blocked", Fact::Count(block.units)))?)
-}
-
-/// Takes a block back from each cell that touches the window, all or none.
-pub fn unblock(
-    tx: &mut Tx<'_>,
-    now: Timestamp,
-    actor: Actor,
-    id: PoolId,
-    block: Block,
-) -> Result<(), PoolError> {
-    let (_, first, until) = blockable(tx, actor, id, block)?;
-    for cell in first..until {
-        let sql = "update cell set blocked = blocked - $3
-                   where pool = $1 and cell = $2 and blocked >= $3";
-        if tx.exec(sql, args![id, cell, block.units])? == 0 {
-            let sql = "select blocked from cell where pool = $1 and cell = $2";
-            let has = tx.opt(sql, args![id, cell], |row| row.get(0))?.unwrap_or(0);
-            return Err(PoolError::NotFree { pool: id, cell, has });
-        }
-    }
-    Ok(tell(tx, now, actor, id, ("unblocked", Fact::Count(block.units)))?)
-}
-
-/// The pool and the cells that touch the window.
-fn blockable(
-    tx: &mut Tx<'_>,
-    actor: Actor,
-    id: PoolId,
-    block: Block,
-) -> Result<(Pool, i64, i64), PoolError> {
-    let pool = managed(tx, actor, id)?;
-    if !(1..=UNITS_MAX).contains(&block.units) {
-        return invalid("units", "from 1 to 1000000000 units");
-    }
-    if pool.axis == Axis::None {
-        return Ok((pool, 0, 1));
-    }
-    let grid_min = time_grid(&pool)?;
-    let first = cells::cell_of(grid_min, block.from);
-    let until = cells::cell_of(grid_min, Timestamp::from_micros(block.until.micros() - 1)) + 1;
-    if block.until <= block.from || until - first > CELLS_MAX {
-        return invalid("until", "after `from`, at most 1008 cells after it");
-    }
-    Ok((pool, first, until))
-}
-
-fn time_grid(pool: &Pool) -> Result<i64, PoolError> {
+pub(super) fn time_grid(pool: &Pool) -> Result<i64, PoolError> {
     let wrong = PoolError::Axis { pool: pool.id, axis: pool.axis, wanted: Axis::Time };
     pool.grid_min.ok_or(wrong)
-}
-
-/// Gives the rows of a time pool that have not ended the capacity that its rule has now.
-fn refit(tx: &mut Tx<'_>, now: Timestamp, id: PoolId) -> Result<(), PoolError> {
-    for (cell, _, capacity) in cells::off_rule(tx, id, now)? {
-        let sql = "update cell set capacity = $3
-                   where pool = $1 and cell = $2 and taken + blocked <= $3";
-        let values = [Val::I64(id.raw()), Val::I64(cell), Val::I64(capacity)];
-        if tx.exec(sql, &values)? == 0 {
-            let sql = "select taken + blocked from cell where pool = $1 and cell = $2";
-            let promised = tx.one(sql, args![id, cell], |row| row.get(0))?;
-            return Err(PoolError::Promised { pool: id, cell, promised, capacity });
-        }
-    }
-    Ok(())
 }

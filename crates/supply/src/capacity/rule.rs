@@ -52,6 +52,9 @@ pub enum RuleError {
     /// A line of the table is not understood.
     #[error("`{0}` is no line of a weekly table: write it as `mo-fr 09:00-12:00,13:00-18:00 x2`")]
     Line(String),
+    /// A line of a table of nights is not understood.
+    #[error("`{0}` is no line of a table of nights: write it as `mo-th x10`")]
+    Night(String),
 }
 
 impl Weekly {
@@ -99,21 +102,11 @@ impl Weekly {
 fn spans_of(line: &str) -> Option<Vec<Span>> {
     let mut words = line.split_whitespace();
     let (days, times) = (words.next()?, words.next()?);
-    let units = match words.next() {
-        None => 1,
-        Some(word) => {
-            word.strip_prefix('x')?.parse().ok().filter(|it| (1..=1_000_000).contains(it))?
-        }
-    };
+    let units = units_of(words.next())?;
     if words.next().is_some() {
         return None;
     }
-    let day = |word: &str| DAYS.iter().position(|&it| it == word).map(|at| at as i64);
-    let (first, last) = match days.split_once('-') {
-        Some((first, last)) => (day(first)?, day(last)?),
-        None => (day(days)?, day(days)?),
-    };
-    let count = (last - first).rem_euclid(7) + 1;
+    let days = days_of(days)?;
     let mut spans = Vec::new();
     for time in times.split(',') {
         let (from, until) = time.split_once('-')?;
@@ -121,14 +114,26 @@ fn spans_of(line: &str) -> Option<Vec<Span>> {
         if from_min >= DAY_MIN || from_min >= until_min || until_min > 2 * DAY_MIN {
             return None;
         }
-        spans.extend((0..count).map(|at| Span {
-            day: (first + at) % 7,
-            from_min,
-            until_min,
-            units,
-        }));
+        spans.extend(days.iter().map(|&day| Span { day, from_min, until_min, units }));
     }
     Some(spans)
+}
+
+/// `mo-fr`, `su`: the days, 0 is Monday.
+pub(super) fn days_of(word: &str) -> Option<Vec<i64>> {
+    let day = |word: &str| DAYS.iter().position(|&it| it == word).map(|at| at as i64);
+    let (first, last) = match word.split_once('-') {
+        Some((first, last)) => (day(first)?, day(last)?),
+        None => (day(word)?, day(word)?),
+    };
+    let count = (last - first).rem_euclid(7) + 1;
+    Some((0..count).map(|at| (first + at) % 7).collect())
+}
+
+/// `x2`: the units; 1 when left out.
+pub(super) fn units_of(word: Option<&str>) -> Option<i64> {
+    let Some(word) = word else { return Some(1) };
+    word.strip_prefix('x')?.parse().ok().filter(|it| (1..=1_000_000).contains(it))
 }
 
 fn minutes(text: &str) -> Option<i64> {

@@ -1,12 +1,11 @@
 //! What is free, when: for time pools.
 
-use std::collections::BTreeMap;
-
 use base::Timestamp;
-use store::{StoreError, Tx, args};
+use store::{StoreError, Tx};
 
-use super::cells::{self, Pool, Rule};
-use super::{Axis, CELLS_MAX, PoolState};
+use super::cells::{self, Pool};
+use super::free::{self, Free};
+use super::{Axis, CELLS_MAX};
 use crate::PoolId;
 
 /// One slot of a time pool.
@@ -116,28 +115,10 @@ fn open_slots(
     first: i64,
     until: i64,
 ) -> Result<Vec<Slot>, StoreError> {
-    if pool.state != PoolState::Open {
-        return Ok(Vec::new());
-    }
-    let Some(rule) = Rule::read(tx, pool, first, until)? else { return Ok(Vec::new()) };
-    let sql = "select cell, capacity, taken + blocked from cell
-               where pool = $1 and cell >= $2 and cell < $3";
-    let rows: BTreeMap<i64, (i64, i64)> = tx
-        .all(sql, args![pool.id, first, until], |row| {
-            Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
-        })?
-        .into_iter()
-        .collect();
-    let mut slots = Vec::new();
-    for cell in first..until {
-        let (capacity, gone) = match rows.get(&cell) {
-            Some(&row) => row,
-            None => (rule.capacity(cell), 0),
-        };
-        if capacity > 0 {
-            let (starts, ends) = (cells::starts(grid_min, cell), cells::starts(grid_min, cell + 1));
-            slots.push(Slot { cell, starts, ends, left: capacity - gone });
-        }
-    }
-    Ok(slots)
+    let slot = |it: Free| {
+        let (starts, ends) =
+            (cells::starts(grid_min, it.cell), cells::starts(grid_min, it.cell + 1));
+        Slot { cell: it.cell, starts, ends, left: it.left }
+    };
+    Ok(free::free(tx, pool, first, until)?.into_iter().map(slot).collect())
 }

@@ -1,13 +1,16 @@
 //! The guard taken away, for the twins of race tests: what they show must then fail.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::Timestamp;
 use store::{StoreError, Tx};
 
 use super::batch::Batch;
-use super::cells::{self, Units};
+use super::cells::Units;
 use super::claim::{self, Claim, ClaimError};
+use super::rows;
+use crate::PoolId;
 
 static GUARD_IS_OFF: AtomicBool = AtomicBool::new(false);
 
@@ -26,8 +29,8 @@ pub fn drop_checks(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for sql in [
         "create table unchecked (pool bigint not null, cell bigint not null,
              capacity bigint not null, taken bigint not null, blocked bigint not null,
-             closed boolean not null, primary key (pool, cell))",
-        "insert into unchecked select pool, cell, capacity, taken, blocked, closed from cell",
+             closed boolean not null, short bigint not null default 0, primary key (pool, cell))",
+        "insert into unchecked select pool, cell, capacity, taken, blocked, closed, short from cell",
         "drop table cell",
         "alter table unchecked rename to cell",
     ] {
@@ -36,14 +39,16 @@ pub fn drop_checks(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// [`super::claim`] on stocks without its guard: it takes whether or not it is there.
+/// [`super::claim`] without its guard: it takes whether or not it is there, of rows that are there.
 pub fn claim_unguarded(tx: &mut Tx<'_>, now: Timestamp, cmd: &Claim) -> Result<(), ClaimError> {
     let mut units = Units::new();
     claim::add_units(&mut units, &cmd.wants)?;
     let mut batch = Batch::default();
     claim::push_claim(&mut batch, now, cmd);
-    for (&(pool, cell), &quantity) in &units {
-        cells::take_unguarded(&mut batch, pool, cell, quantity);
+    let of_seats = "select id from pool where axis = 'seat' order by id";
+    let seats: BTreeSet<PoolId> = tx.all(of_seats, &[], |row| row.get(0))?.into_iter().collect();
+    for change in rows::changes(&units, &seats) {
+        change.push_unguarded(&mut batch);
     }
     match batch.run(tx)? {
         None => Ok(()),

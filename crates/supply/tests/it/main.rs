@@ -1,6 +1,7 @@
 //! Supply on both engines.
 
 mod audit;
+mod axes;
 mod catalogs;
 mod claims;
 mod model;

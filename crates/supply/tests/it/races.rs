@@ -26,7 +26,7 @@ fn violations(db: &Db) -> Vec<&'static str> {
 }
 
 /// Runs `attempt` on every thread at one moment; gives the answers.
-fn at_once<T: Send>(threads: i64, attempt: impl Fn(i64) -> T + Sync) -> Vec<T> {
+pub(crate) fn at_once<T: Send>(threads: i64, attempt: impl Fn(i64) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(threads as usize);
     std::thread::scope(|scope| {
         let run = |at| {

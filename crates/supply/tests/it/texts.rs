@@ -5,12 +5,20 @@ use store::testing::{prepare_all, texts_in};
 use crate::world::each_engine;
 
 const SOURCES: &[&str] = &[
+    include_str!("../../src/capacity/block.rs"),
     include_str!("../../src/capacity/cells.rs"),
     include_str!("../../src/capacity/change.rs"),
     include_str!("../../src/capacity/claim.rs"),
+    include_str!("../../src/capacity/date.rs"),
+    include_str!("../../src/capacity/figure.rs"),
     include_str!("../../src/capacity/moved.rs"),
     include_str!("../../src/capacity/pool.rs"),
-    include_str!("../../src/capacity/slots.rs"),
+    include_str!("../../src/capacity/rows.rs"),
+    include_str!("../../src/capacity/seat.rs"),
+    include_str!("../../src/capacity/session.rs"),
+    include_str!("../../src/capacity/free.rs"),
+    include_str!("../../src/capacity/lease.rs"),
+    include_str!("../../src/capacity/split.rs"),
     include_str!("../../src/catalog/mod.rs"),
     include_str!("../../src/catalog/build.rs"),
     include_str!("../../src/catalog/shelf.rs"),
