@@ -50,5 +50,6 @@ base::ids! {
 
 /// The tables of this crate, in order.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!(
-    "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql"
+    "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql",
+    "0004_busy_and_tips.sql"
 );
