@@ -397,7 +397,7 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
     }
     let mut fresh = cmd.fresh;
     if cash || checkout.total.minor == 0 {
-        pay::rule_met(tx, now, cmd.id, &mut fresh)?;
+        pay::rule_met(tx, now, cmd.id, &[], &mut fresh)?;
     } else {
         for claim in orders.iter().filter_map(|it| it.claim) {
             keep_held(tx, now, claim, pay_by)?;

@@ -13,6 +13,7 @@
 
 mod addition;
 mod capture;
+mod late;
 mod plan;
 mod record;
 mod refund;
