@@ -214,9 +214,12 @@ const MERCHANTS: &[Question] = &[
                       cast(coalesce((select -sum(e.amount_minor) from entry e
                       where e.account in ('merchant_payable', 'tips') and e.owner = m.merchant
                       and e.currency = m.currency), 0) as bigint) as owed,
-                      cast(coalesce((select sum(l.net_minor + l.tip_minor) from statement_line l
-                      where l.merchant = m.merchant and l.currency = m.currency
-                      and not exists (select 1 from payout_line y where y.line = l.id)), 0)
+                      cast(coalesce((select sum(
+                          case when exists (select 1 from payout_line y where y.line = l.id)
+                              then 0 else l.net_minor end
+                          + case when exists (select 1 from payout_tip y where y.line = l.id)
+                              then 0 else l.tip_minor end) from statement_line l
+                      where l.merchant = m.merchant and l.currency = m.currency), 0)
                       as bigint) as lines
                   from (select owner as merchant, currency from entry
                       where account in ('merchant_payable', 'tips')
@@ -242,13 +245,32 @@ const MERCHANTS: &[Question] = &[
         of: Of::Payout,
         detail: "it pays {is}, its lines add up to {should}",
         sql: "select t.id, t.amount_minor, t.lines from (
-                  select p.id, p.amount_minor, cast(coalesce((select
-                      sum(l.net_minor + l.tip_minor) from payout_line y
+                  select p.id, p.amount_minor, cast(coalesce((select sum(l.net_minor)
+                      from payout_line y
+                      join statement_line l on l.id = y.line where y.payout = p.id
+                      and l.merchant = p.merchant and l.currency = p.currency), 0)
+                      + coalesce((select sum(l.tip_minor) from payout_tip y
                       join statement_line l on l.id = y.line where y.payout = p.id
                       and l.merchant = p.merchant and l.currency = p.currency), 0) as bigint)
                       as lines
                   from payout p) t
               where t.amount_minor <> t.lines order by t.id",
+    },
+    Question {
+        invariant: 2,
+        name: "tips.differ",
+        of: Of::Merchant,
+        detail: "workers are owed {is} of tips in the ledger, unpaid lines say {should}",
+        sql: "select t.merchant, t.owed, t.lines from (
+                  select m.merchant, m.currency,
+                      cast(coalesce((select -sum(e.amount_minor) from entry e
+                      where e.account = 'tips' and e.owner = m.merchant
+                      and e.currency = m.currency), 0) as bigint) as owed,
+                      cast(coalesce((select sum(l.tip_minor) from statement_line l
+                      where l.merchant = m.merchant and l.currency = m.currency and not exists
+                      (select 1 from payout_tip y where y.line = l.id)), 0) as bigint) as lines
+                  from (select distinct merchant, currency from statement_line) m) t
+              where t.owed <> t.lines order by t.merchant",
     },
     Question {
         invariant: 2,
@@ -342,8 +364,10 @@ const WAITING: &[Question] = &[
         name: "settlement.waits_for_capture",
         of: Of::Order,
         detail: "decided at {is}, still waiting at {should} (microseconds)",
-        sql: "select order_id, asked_at, cast($1 as bigint) from after_capture
-              where asked_at < $1 order by order_id",
+        sql: "select a.order_id, a.asked_at, cast($1 as bigint) from after_capture a
+              where a.asked_at < $1 and not exists (select 1 from payment_part p
+                  where p.order_id = a.order_id and p.captured_minor = 0
+                  and p.voided_minor = p.amount_minor) order by a.order_id",
     },
 ];
 

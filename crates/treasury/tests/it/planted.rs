@@ -158,6 +158,24 @@ fn a_payout_that_is_not_the_sum_of_its_lines_is_found() {
 }
 
 #[test]
+fn a_tip_that_is_said_to_be_paid_and_was_not_is_found() {
+    check(
+        &[
+            "update statement_line set tip_minor = tip_minor + 1, gross_minor = gross_minor + 1
+             where kind = 'kept' and merchant = 7",
+            "insert into payout_tip (line, payout) select l.id, p.id from statement_line l, payout p
+             where l.kind = 'kept' and l.merchant = 7",
+        ],
+        &["payout.differs_from_lines"],
+    );
+    check(
+        &["update statement_line set tip_minor = tip_minor + 1, net_minor = net_minor - 1
+           where kind = 'kept' and merchant = 8"],
+        &["tips.differ"],
+    );
+}
+
+#[test]
 fn a_voucher_used_more_often_than_counted_is_found() {
     check(
         &["insert into voucher_use (voucher, use_no, value_minor, currency, used_at)
