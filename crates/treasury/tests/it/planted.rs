@@ -240,3 +240,35 @@ fn a_question_that_waits_too_long_is_found() {
         });
     }
 }
+
+#[test]
+fn a_posting_on_another_day_is_found() {
+    check(
+        &["update posting set business_day = business_day + 1 where kind = 'order.kept'"],
+        &["day.posting_outside"],
+    );
+}
+
+#[test]
+fn the_day_of_the_books_is_chosen_before_the_first_posting_alone() {
+    use treasury::day::{self, Books, BooksError};
+    each_engine(&[party::MIGRATIONS, MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let books = |cut_min| Books::new("Asia/Urumqi".parse().unwrap(), cut_min).unwrap();
+        let set = |actor, cut_min| {
+            let books = books(cut_min);
+            world.run(move |tx, now| day::set(tx, now, actor, &books))
+        };
+        assert_eq!(db.read(day::load).unwrap(), Books::default());
+        let stranger = party::Actor::Person(base::Id::from_raw(5));
+        assert!(matches!(set(stranger, 240), Err(BooksError::May(_))));
+        for cut_min in [0, 240] {
+            set(party::Actor::Platform, cut_min).unwrap();
+            assert_eq!(db.read(day::load).unwrap(), books(cut_min));
+        }
+        world.paid(&[(1, 7, 500, 0)]);
+        assert!(matches!(set(party::Actor::Platform, 0), Err(BooksError::Begun)));
+        set(party::Actor::Platform, 240).unwrap();
+        assert_eq!(db.read(day::load).unwrap(), books(240));
+    });
+}

@@ -175,7 +175,7 @@ fn a_capture_that_was_refused_and_comes_all_the_same_is_booked_and_gives_back_wh
             assert!(refunds[1..].iter().all(|it| it.state == RefundState::Pending));
             // Once more would be too much.
             let again = world.hear(id, What::Captured(cny(400)));
-            assert_eq!(again.broken.is_some(), true);
+            assert!(again.broken.is_some());
             world.sound();
         });
     }
