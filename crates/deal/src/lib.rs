@@ -20,6 +20,7 @@ pub mod fulfilment;
 mod giveback;
 mod ids;
 mod inner;
+mod machines;
 mod no_show;
 pub mod order;
 pub mod pass;
@@ -38,6 +39,7 @@ pub use ids::{
     TooFewIds,
 };
 pub use inner::Inner;
+pub use machines::MACHINES;
 
 /// The tables of this crate.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!("deal"; "0001_deal.sql");

@@ -61,9 +61,13 @@ pub(crate) struct Turn {
     pub(crate) keys: usize,
 }
 
-/// One turn of the house's clock at `now`: at most `limit` jobs that are due, and every key that must
-/// be gone.
+/// Events that get their place in the log at a turn.
+const EVENTS_MAX: i64 = 1_000;
+
+/// One turn of the house's clock at `now`: at most `limit` jobs that are due, every key that must be
+/// gone, and a place in the log for what happened.
 pub(crate) fn turn(db: &Db, now: Timestamp, limit: usize) -> Result<Turn, Refused> {
+    db.write_job(|tx| store::log::sequence(tx, EVENTS_MAX))?;
     let jobs = store::jobs::run_due(db, now, &handlers(), limit)?;
     let keys = erase_due(db, now)?.len();
     Ok(Turn { jobs, keys })

@@ -2,13 +2,15 @@
 //!
 //! Facts are ids, amounts, counts and fixed words, so that no personal data can slip in. Two
 //! commands that change one thing at the same time can't take one counter: the second runs again.
+//! The one writer of SQLite gives an event its position in the log at once; elsewhere it waits for the
+//! sequencer ([`crate::log`]).
 
 use std::fmt::Write as _;
 
 use base::{Money, Timestamp};
 
 use crate::error::Result;
-use crate::tx::Tx;
+use crate::tx::{Engine, Tx};
 
 /// What happened to a thing.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +60,13 @@ impl Tx<'_> {
     /// Appends an event. It travels with the next statement that is waited for.
     pub fn emit(&mut self, now: Timestamp, event: Event<'_>) -> Result<()> {
         let Event { kind, thing, actor, facts } = event;
+        let at_once = self.engine() == Engine::Sqlite;
         self.later(
-            "insert into event (thing, counter, kind, actor, at, facts) values
-             ($1, coalesce((select max(counter) from event where thing = $1), 0) + 1, $2, $3, $4, $5)",
-            crate::args![thing, kind, actor, now, facts_text(facts)],
+            "insert into event (thing, counter, kind, actor, at, facts, position) values
+             ($1, coalesce((select max(counter) from event where thing = $1), 0) + 1, $2, $3, $4, $5,
+             case when $6 then
+                 (select coalesce(max(position), 0) + 1 from event where position is not null) end)",
+            crate::args![thing, kind, actor, now, facts_text(facts), at_once],
         )
     }
 

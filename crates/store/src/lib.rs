@@ -14,6 +14,7 @@ mod exec_sqlite;
 mod files;
 mod house;
 pub mod jobs;
+pub mod log;
 mod metrics;
 mod migrate;
 mod node;
@@ -52,7 +53,8 @@ pub use vault::{Class, CopyMade, CopyRestored, KeysAt, Vault, VaultError};
 pub use violation::{Violation, check};
 
 /// The tables of `store` itself; [`Db::open`] runs them first.
-pub const MIGRATIONS: &[Migration] = migrations!("store"; "0001_store.sql", "0002_blobs.sql");
+pub const MIGRATIONS: &[Migration] =
+    migrations!("store"; "0001_store.sql", "0002_blobs.sql", "0003_positions.sql");
 
 /// Binds values by number: `args![id, name, now]`.
 #[macro_export]

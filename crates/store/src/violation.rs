@@ -21,16 +21,15 @@ impl std::fmt::Display for Violation {
 }
 
 /// Audits what `store` itself keeps: jobs that were given up (a clock that stands still leaves an
-/// order without an end).
+/// order without an end), the order of the event log and how far its readers are.
 pub fn check(tx: &mut crate::Tx<'_>) -> crate::Result<Vec<Violation>> {
-    let parked = crate::jobs::parked(tx)?;
-    Ok(parked
-        .into_iter()
-        .map(|it| Violation {
-            invariant: 6,
-            name: "job.parked",
-            thing: format!("{} {}", it.kind, it.thing),
-            detail: it.last_error.unwrap_or_else(|| "its runner died each time".to_owned()),
-        })
-        .collect())
+    let parked = crate::jobs::parked(tx)?.into_iter().map(|it| Violation {
+        invariant: 6,
+        name: "job.parked",
+        thing: format!("{} {}", it.kind, it.thing),
+        detail: it.last_error.unwrap_or_else(|| "its runner died each time".to_owned()),
+    });
+    let mut found: Vec<Violation> = parked.collect();
+    found.extend(crate::log::check(tx)?);
+    Ok(found)
 }

@@ -8,6 +8,7 @@ mod events;
 mod exec;
 mod faults;
 mod jobs;
+mod log;
 mod migrate;
 mod node;
 mod once;
@@ -15,6 +16,7 @@ mod power_loss;
 mod record;
 mod texts;
 mod vault;
+mod watch;
 
 use store::{Migration, StoreError, Tx, args};
 

@@ -7,6 +7,7 @@ fn every_text_is_understood_by_both_engines() {
     let sources = [
         include_str!("../../src/events.rs"),
         include_str!("../../src/jobs.rs"),
+        include_str!("../../src/log.rs"),
         include_str!("../../src/node.rs"),
         include_str!("../../src/once.rs"),
         include_str!("../../src/migrate.rs"),
