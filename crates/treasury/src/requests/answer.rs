@@ -95,12 +95,7 @@ pub fn answered(
             Ok(again(tx, key, "queued", now.plus_s(SILENT_S))?)
         }
         Answered::Refused { code } => {
-            if sent.taken && heard(tx, &sent)? {
-                end(tx, now, key, "accepted", None)?;
-                return Ok(None);
-            }
-            if sent.taken && !sent.doubted {
-                doubt(tx, now, key, &code)?;
+            if sent.taken && !believed(tx, now, key, &sent, &code)? {
                 return Ok(None);
             }
             if !end(tx, now, key, "refused", Some(&code))? {
@@ -178,6 +173,25 @@ fn taken(tx: &mut Tx<'_>, now: Timestamp, key: &str, sent: &Sent) -> Result<(), 
          where idempotency_key = $1 and state in ('queued', 'sent', 'unknown')",
         args![key, now.plus_s(unheard_s(sent.attempts))],
     )
+}
+
+/// Whether the refusal of what the provider took is its last word: its message was not heard, and it
+/// refuses again.
+fn believed(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    key: &str,
+    sent: &Sent,
+    code: &str,
+) -> Result<bool, StoreError> {
+    if heard(tx, sent)? {
+        end(tx, now, key, "accepted", None)?;
+        return Ok(false);
+    }
+    if !sent.doubted {
+        doubt(tx, now, key, code)?;
+    }
+    Ok(sent.doubted)
 }
 
 /// The provider took it, and now a refusal comes: an earlier try's, or its last word. It is asked at
