@@ -7,7 +7,7 @@ use base::{Currency, Id, Money, Timestamp};
 use party::{Actor, PartyId, PremisesId};
 use store::{Event, Fact, Result, StoreError, Tx, args};
 use supply::capacity::{ChangeError, ClaimError};
-use treasury::payment::{Capture, Method, Part, Plan};
+use treasury::payment::{Capture, Method, Part, PaymentState, Plan};
 
 use crate::basket::{self, BasketError, Prepared};
 use crate::clock;
@@ -390,14 +390,14 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
         capture: cmd.capture,
         pay_by,
     };
-    treasury::payment::plan(tx, now, plan)?;
+    let planned = treasury::payment::plan(tx, now, plan)?;
     for order in &orders {
         let total = [("total", Fact::Money(order.total))];
         emit(tx, now, order, "order.placed", Actor::Person(cmd.buyer), &total)?;
     }
     let mut fresh = cmd.fresh;
-    if cash || checkout.total.minor == 0 {
-        pay::rule_met(tx, now, cmd.id, &mut fresh)?;
+    if cash || planned.state == PaymentState::Captured {
+        pay::rule_met(tx, now, cmd.id, &[], &mut fresh)?;
     } else {
         for claim in orders.iter().filter_map(|it| it.claim) {
             keep_held(tx, now, claim, pay_by)?;
@@ -427,7 +427,7 @@ fn keep_held(
 fn pay_of(cmd: &Place) -> Pay {
     match (&cmd.method, cmd.capture) {
         (Method::Cash { .. }, _) => Pay::Cash,
-        (Method::Provider(_), Capture::Now) => Pay::Now,
+        (Method::Provider(_), Capture::Now) | (Method::Value { .. }, _) => Pay::Now,
         (Method::Provider(_), Capture::OnAccept) => Pay::OnAccept,
     }
 }

@@ -53,7 +53,7 @@ pub fn on_event(tx: &mut Tx<'_>, now: Timestamp, cmd: OnEvent) -> Result<Recorde
     let paid = matches!(recorded.newly, Some(Milestone::Authorised | Milestone::Captured));
     if let Some(payment) = recorded.payment.as_ref().filter(|_| paid) {
         let checkout = CheckoutId::from_raw(payment.checkout);
-        rule_met(tx, now, checkout, &mut fresh)?;
+        rule_met(tx, now, checkout, &recorded.orders, &mut fresh)?;
     }
     Ok(recorded)
 }
@@ -86,18 +86,26 @@ pub fn on_answer(
     Ok(newly)
 }
 
-/// The payment rule of a checkout is met: each of its orders goes on, or gives its money back.
+/// The payment rule of a checkout is met: each of its orders goes on, or gives its money back. `taken`
+/// are those whose money was taken just now.
 pub(crate) fn rule_met(
     tx: &mut Tx<'_>,
     now: Timestamp,
     checkout: CheckoutId,
+    taken: &[i64],
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let orders = order::of_checkout(tx, checkout)?;
-    // Money that comes again for an order (its own capture) is no news here.
-    let orders = orders.into_iter().filter(|it| it.rule_met_at.is_none());
     let mut part = false;
     for order in orders {
+        // Money that comes again for an order (its own capture) is no news here, unless the order
+        // has ended without it.
+        if order.rule_met_at.is_some() {
+            if taken.contains(&order.id.raw()) {
+                after_the_end(tx, now, &order, fresh)?;
+            }
+            continue;
+        }
         match order.state {
             OrderState::Placed => part |= !go_on(tx, now, &order, fresh)?,
             OrderState::Lapsed => part |= !revive(tx, now, &order, fresh)?,
@@ -111,6 +119,25 @@ pub(crate) fn rule_met(
         tx.later("update checkout set state = 'part_placed' where id = $1", args![checkout])?;
     }
     tx.sleep(clock::CHECKOUT, checkout.raw()).map_err(Inner::from)
+}
+
+/// Money that comes when the order was called off already: its capture had been refused, so that
+/// nothing was to be given back then. What of it nobody is waiting for goes back by itself.
+fn after_the_end(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    if !order.state.is_end() || order.state == OrderState::Completed {
+        return Ok(());
+    }
+    let Some(part) = treasury::payment::part_of(tx, order.id.raw())? else { return Ok(()) };
+    if part.held().minor == 0 && part.held_promotion().minor == 0 {
+        return Ok(());
+    }
+    giveback::money(tx, now, order, Back::all(part.held(), "order_ended"), fresh)?;
+    Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }
 
 /// Confirms the claim and starts the accept clock. False when the order could not go on.

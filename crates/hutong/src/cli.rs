@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use store::{Clock, Db, Target};
 
 use crate::say::{Refused, Report};
-use crate::{audit, backup, bench, demo, export, gateway, house, import, law, person};
+use crate::{audit, backup, bench, demo, export, gateway, house, import, law, person, provider};
 
 /// Hutong puts the lane on line: people find something, order it, pay, and go there; then it is
 /// settled and judged.
@@ -54,6 +54,9 @@ enum Command {
     /// Register, find, export and erase a person: what the law gives her.
     #[command(subcommand)]
     Person(person::Person),
+    /// See what providers were asked in vain, and have it sent again.
+    #[command(subcommand)]
+    Provider(provider::Provider),
     /// Measure how fast this machine keeps promises.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -150,6 +153,7 @@ pub(crate) fn run(line: &Line) -> Result<Report, Refused> {
         Command::Export(it) => export::run(line, it),
         Command::Law(it) => law::run(line, it),
         Command::Person(it) => person::run(line, it),
+        Command::Provider(it) => provider::run(line, it),
         Command::Bench(it) => bench::run(line, it),
         Command::SandboxGateway(options) => gateway::serve(options),
     }

@@ -25,7 +25,7 @@ fn handlers() -> Vec<(&'static str, Handler)> {
 /// Opens the house at `target`. A new one gets the law's figures; one that has figures gets those of
 /// a newer release by [`bring_up_to_date`] alone.
 pub(crate) fn open(target: &Target) -> Result<Db, Refused> {
-    let db = Db::open(target, MIGRATIONS)?;
+    let db = opened(target)?;
     if db.read(law::is_empty)? {
         ship(&db)?;
     }
@@ -35,9 +35,16 @@ pub(crate) fn open(target: &Target) -> Result<Db, Refused> {
 /// Opens the house at `target` and brings this release's figures of the law into it; what an operator
 /// loaded stays as it is.
 pub(crate) fn bring_up_to_date(target: &Target) -> Result<(Db, Shipped), Refused> {
-    let db = Db::open(target, MIGRATIONS)?;
+    let db = opened(target)?;
     let shipped = ship(&db)?;
     Ok((db, shipped))
+}
+
+/// The house at `target`, by whose calendar this process keeps the books from now on.
+fn opened(target: &Target) -> Result<Db, Refused> {
+    let db = Db::open(target, MIGRATIONS)?;
+    treasury::day::keep(db.read(treasury::day::load)?)?;
+    Ok(db)
 }
 
 fn ship(db: &Db) -> Result<Shipped, Refused> {

@@ -13,6 +13,7 @@ mod house;
 mod import;
 mod law;
 mod person;
+mod provider;
 mod say;
 mod which;
 

@@ -128,6 +128,20 @@ pub fn open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Break>, StoreError> {
     )
 }
 
+/// Closes the open breaks of a name and reference, with a note.
+pub(crate) fn resolve_of(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    (name, reference): (BreakName, &str),
+    note: &'static str,
+) -> Result<(), StoreError> {
+    tx.later(
+        "update recon_break set resolved_at = $3, note = $4
+         where name = $1 and reference = $2 and resolved_at is null",
+        args![name, reference, now, *note],
+    )
+}
+
 /// Gives an open break to somebody; false when it is not open.
 pub fn assign(tx: &mut Tx<'_>, once: &str, owner: PartyId) -> Result<bool, StoreError> {
     let sql = "update recon_break set owner = $2 where once = $1 and resolved_at is null";

@@ -241,7 +241,7 @@ pub fn hand_over(
 fn premises_of(payment: &Payment) -> Result<PremisesId, CashError> {
     match payment.method {
         Method::Cash { premises } => Ok(premises),
-        Method::Provider(_) => Err(CashError::NotCash),
+        Method::Provider(_) | Method::Value { .. } => Err(CashError::NotCash),
     }
 }
 

@@ -4,7 +4,7 @@
 use base::{Id, Timestamp};
 use store::{StoreError, Tx, Violation, args};
 
-use crate::{PaymentId, PayoutId, PostingId, RefundId, VoucherId};
+use crate::{PaymentId, PayoutId, PostingId, RefundId, ValueId, VoucherId, day};
 
 /// Whose number the first column of an answer is.
 #[derive(Clone, Copy)]
@@ -15,6 +15,7 @@ enum Of {
     Refund,
     Payout,
     Voucher,
+    Value,
     Merchant,
     Premises,
 }
@@ -34,6 +35,7 @@ impl Of {
             Self::Refund => RefundId::from_raw(raw).to_string(),
             Self::Payout => PayoutId::from_raw(raw).to_string(),
             Self::Voucher => VoucherId::from_raw(raw).to_string(),
+            Self::Value => ValueId::from_raw(raw).to_string(),
             Self::Merchant => party::PartyId::from_raw(raw).to_string(),
             Self::Premises => party::PremisesId::from_raw(raw).to_string(),
         }
@@ -214,9 +216,12 @@ const MERCHANTS: &[Question] = &[
                       cast(coalesce((select -sum(e.amount_minor) from entry e
                       where e.account in ('merchant_payable', 'tips') and e.owner = m.merchant
                       and e.currency = m.currency), 0) as bigint) as owed,
-                      cast(coalesce((select sum(l.net_minor + l.tip_minor) from statement_line l
-                      where l.merchant = m.merchant and l.currency = m.currency
-                      and not exists (select 1 from payout_line y where y.line = l.id)), 0)
+                      cast(coalesce((select sum(
+                          case when exists (select 1 from payout_line y where y.line = l.id)
+                              then 0 else l.net_minor end
+                          + case when exists (select 1 from payout_tip y where y.line = l.id)
+                              then 0 else l.tip_minor end) from statement_line l
+                      where l.merchant = m.merchant and l.currency = m.currency), 0)
                       as bigint) as lines
                   from (select owner as merchant, currency from entry
                       where account in ('merchant_payable', 'tips')
@@ -242,13 +247,32 @@ const MERCHANTS: &[Question] = &[
         of: Of::Payout,
         detail: "it pays {is}, its lines add up to {should}",
         sql: "select t.id, t.amount_minor, t.lines from (
-                  select p.id, p.amount_minor, cast(coalesce((select
-                      sum(l.net_minor + l.tip_minor) from payout_line y
+                  select p.id, p.amount_minor, cast(coalesce((select sum(l.net_minor)
+                      from payout_line y
+                      join statement_line l on l.id = y.line where y.payout = p.id
+                      and l.merchant = p.merchant and l.currency = p.currency), 0)
+                      + coalesce((select sum(l.tip_minor) from payout_tip y
                       join statement_line l on l.id = y.line where y.payout = p.id
                       and l.merchant = p.merchant and l.currency = p.currency), 0) as bigint)
                       as lines
                   from payout p) t
               where t.amount_minor <> t.lines order by t.id",
+    },
+    Question {
+        invariant: 2,
+        name: "tips.differ",
+        of: Of::Merchant,
+        detail: "workers are owed {is} of tips in the ledger, unpaid lines say {should}",
+        sql: "select t.merchant, t.owed, t.lines from (
+                  select m.merchant, m.currency,
+                      cast(coalesce((select -sum(e.amount_minor) from entry e
+                      where e.account = 'tips' and e.owner = m.merchant
+                      and e.currency = m.currency), 0) as bigint) as owed,
+                      cast(coalesce((select sum(l.tip_minor) from statement_line l
+                      where l.merchant = m.merchant and l.currency = m.currency and not exists
+                      (select 1 from payout_tip y where y.line = l.id)), 0) as bigint) as lines
+                  from (select distinct merchant, currency from statement_line) m) t
+              where t.owed <> t.lines order by t.merchant",
     },
     Question {
         invariant: 2,
@@ -307,6 +331,72 @@ const VOUCHERS: &[Question] = &[
     },
 ];
 
+const VALUES: &[Question] = &[
+    Question {
+        invariant: 2,
+        name: "value.differs_from_ledger",
+        of: Of::Value,
+        detail: "{is} is on it, the ledger owes {should}",
+        sql: "select t.id, t.balance_minor, t.owed from (
+                  select v.id, v.balance_minor, cast(coalesce((select -sum(e.amount_minor)
+                      from entry e where e.account = 'stored_value' and e.owner = v.id
+                      and e.currency = v.currency), 0) as bigint) as owed
+                  from value_account v) t
+              where t.balance_minor <> t.owed order by t.id",
+    },
+    Question {
+        invariant: 2,
+        name: "value.without_account",
+        of: Of::Value,
+        detail: "{is} is owed to an account that is not there",
+        sql: "select e.owner, cast(-sum(e.amount_minor) as bigint), cast(0 as bigint)
+              from entry e where e.account = 'stored_value'
+              and not exists (select 1 from value_account v where v.id = e.owner
+                  and v.currency = e.currency)
+              group by e.owner order by e.owner",
+    },
+    Question {
+        invariant: 2,
+        name: "value.moves_differ",
+        of: Of::Value,
+        detail: "{is} is on it, its movements add up to {should}",
+        sql: "select t.id, t.balance_minor, t.moved from (
+                  select v.id, v.balance_minor, v.moves, cast(coalesce((select sum(m.amount_minor)
+                      from value_move m where m.account = v.id), 0) as bigint) as moved,
+                      (select count(*) from value_move m where m.account = v.id) as counted
+                  from value_account v) t
+              where t.balance_minor <> t.moved or t.moves <> t.counted order by t.id",
+    },
+    Question {
+        invariant: 2,
+        name: "value.top_up_differs",
+        of: Of::Value,
+        detail: "its top-ups add up to {is}, its movements to {should}",
+        sql: "select t.id, t.kept, t.moved from (
+                  select v.id, cast(coalesce((select sum(u.amount_minor - u.back_minor)
+                      from value_top_up u where u.account = v.id), 0) as bigint) as kept,
+                      cast(coalesce((select sum(m.amount_minor) from value_move m
+                      where m.account = v.id and m.kind in ('topped_up', 'cashed_out')), 0)
+                      as bigint) as moved
+                  from value_account v) t
+              where t.kept <> t.moved order by t.id",
+    },
+    Question {
+        invariant: 2,
+        name: "value.payment_without_move",
+        of: Of::Payment,
+        detail: "{is} was paid out of stored value, {should} was taken off it",
+        sql: "select t.id, t.captured, t.taken from (
+                  select p.id, cast(coalesce((select sum(y.captured_minor) from payment_part y
+                      where y.payment = p.id), 0) as bigint) as captured,
+                      cast(coalesce((select -sum(m.amount_minor) from value_move m
+                      where m.account = p.value_account and m.kind = 'spent'
+                      and m.thing = p.id), 0) as bigint) as taken
+                  from payment p where p.method = 'value') t
+              where t.captured <> t.taken order by t.id",
+    },
+];
+
 /// What must not wait so long: law asks for the refund of an expired voucher within three days,
 /// and a provider that was not reached for so long needs somebody to look.
 const WAIT_MAX_S: i64 = 3 * 86_400;
@@ -319,6 +409,14 @@ const WAITING: &[Question] = &[
         detail: "expired at {is} and still live at {should} (microseconds)",
         sql: "select id, valid_until, cast($1 as bigint) from voucher
               where state = 'live' and valid_until < $1 and used < uses order by id",
+    },
+    Question {
+        invariant: 6,
+        name: "value.expired_and_there",
+        of: Of::Value,
+        detail: "points expired at {is} and are still there at {should} (microseconds)",
+        sql: "select id, valid_until, cast($1 as bigint) from value_account
+              where kind = 'points' and balance_minor > 0 and valid_until < $1 order by id",
     },
     Question {
         invariant: 6,
@@ -342,8 +440,10 @@ const WAITING: &[Question] = &[
         name: "settlement.waits_for_capture",
         of: Of::Order,
         detail: "decided at {is}, still waiting at {should} (microseconds)",
-        sql: "select order_id, asked_at, cast($1 as bigint) from after_capture
-              where asked_at < $1 order by order_id",
+        sql: "select a.order_id, a.asked_at, cast($1 as bigint) from after_capture a
+              where a.asked_at < $1 and not exists (select 1 from payment_part p
+                  where p.order_id = a.order_id and p.captured_minor = 0
+                  and p.voided_minor = p.amount_minor) order by a.order_id",
     },
 ];
 
@@ -374,9 +474,12 @@ const AFTER_CAPTURE: &[Question] = &[Question {
 /// Everything that is wrong with the money, each finding with its row. Empty is well.
 pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreError> {
     let mut found = totals(tx)?;
-    for question in [LEDGER, ORDERS, MERCHANTS, VOUCHERS, AFTER_CAPTURE].into_iter().flatten() {
+    for question in
+        [LEDGER, ORDERS, MERCHANTS, VOUCHERS, VALUES, AFTER_CAPTURE].into_iter().flatten()
+    {
         found.extend(ask(tx, question, None)?);
     }
+    found.extend(days(tx)?);
     let before = now.plus_s(-WAIT_MAX_S);
     for question in WAITING {
         found.extend(ask(tx, question, Some(before))?);
@@ -407,6 +510,31 @@ fn ask(
         Some(before) => tx.all(question.sql, args![before], read),
         None => tx.all(question.sql, &[], read),
     }
+}
+
+/// Each posting lies in its day of the books.
+fn days(tx: &mut Tx<'_>) -> Result<Vec<Violation>, StoreError> {
+    let books = day::load(tx)?;
+    let spans: Vec<(i64, i64, i64)> = tx.all(
+        "select business_day, min(at), max(at) from posting group by business_day
+         order by business_day",
+        &[],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let mut found = Vec::new();
+    for (number, first, last) in spans {
+        let span = [first, last].map(Timestamp::from_micros);
+        if span.iter().any(|at| books.business_day(*at).yyyymmdd() != number) {
+            let [first, last] = span;
+            found.push(Violation {
+                invariant: 8,
+                name: "day.posting_outside",
+                thing: number.to_string(),
+                detail: format!("postings from {first} to {last} are booked on this day"),
+            });
+        }
+    }
+    Ok(found)
 }
 
 fn totals(tx: &mut Tx<'_>) -> Result<Vec<Violation>, StoreError> {

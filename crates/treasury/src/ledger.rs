@@ -36,6 +36,8 @@ base::plain_enum! {
         CashTill = "cash_till",
         /// Money that came without a payment of ours; the owner is the provider's number.
         Suspense = "suspense",
+        /// Owed to who holds a card or points; the owner is the account ([`crate::value`]).
+        StoredValue = "stored_value",
     }
 }
 

@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod requests;
 pub mod settle;
 pub mod statement;
+pub mod value;
 pub mod voucher;
 
 pub use check::check;
@@ -44,6 +45,8 @@ base::ids! {
     pub struct RefundId = "rfd";
     /// Uses that were paid for before.
     pub struct VoucherId = "vch";
+    /// A gift card, a prepaid card or points.
+    pub struct ValueId = "val";
     /// One payment to a merchant, with the lines that it pays.
     pub struct PayoutId = "pot";
     /// One balanced movement in the ledger. A statement line has its posting's number.
@@ -52,5 +55,6 @@ base::ids! {
 
 /// The tables of this crate, in order.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!(
-    "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql"
+    "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql",
+    "0004_busy_and_tips.sql", "0005_books.sql", "0006_value.sql"
 );

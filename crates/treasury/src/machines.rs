@@ -48,6 +48,7 @@ base::machine! {
     Waiting => Failed: "Y" "the capture brought too little",
     Pending => Completed: "Y" "she has it",
     Pending => Failed: "Y" "refuses",
+    Completed => Waiting: "Y" "takes after all what was refused",
 }
 
 base::machine! {

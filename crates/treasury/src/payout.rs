@@ -1,7 +1,9 @@
 //! Payouts: what a merchant earned goes to her, with the very lines that it pays.
 //!
-//! Invariants: a line is paid once (its key in `payout_line`); a payout is the sum of its lines; a
-//! line once paid never changes, a later refund is a line of the next statement.
+//! Invariants: a line is paid once (its key in `payout_line`), and so is its tip (its key in
+//! `payout_tip`); a payout is the sum of its lines' net and its tips; a line once paid never changes,
+//! a later refund is a line of the next statement. Tips go whole to the worker: what the merchant
+//! owes is not set off against them, so that they are paid ahead of her lines while she does.
 
 use base::civil::CivilDate;
 use base::{Currency, Id as _, Money, Timestamp};
@@ -58,13 +60,13 @@ pub struct Payout {
     pub id: PayoutId,
     /// The merchant.
     pub merchant: PartyId,
-    /// The sum of the lines' net.
+    /// The sum of the lines' net; nothing when it pays tips alone.
     pub net: Money,
-    /// The sum of the lines' tips, for her workers.
+    /// The sum of the tips, for her workers.
     pub tip: Money,
     /// Both.
     pub amount: Money,
-    /// How many lines.
+    /// How many lines; of tips alone, how many tips.
     pub lines: i64,
     /// Where it stands.
     pub state: PayoutState,
@@ -110,33 +112,58 @@ pub enum PayoutError {
     Store(#[from] StoreError),
 }
 
-const UNPAID: &str = "merchant = $1 and currency = $2 and business_day <= $3
-    and not exists (select 1 from payout_line p where p.line = statement_line.id)";
+/// Whose lines, in which currency, up to which day.
+const OF: &str = "merchant = $1 and currency = $2 and business_day <= $3";
+const NET_UNPAID: &str =
+    "not exists (select 1 from payout_line p where p.line = statement_line.id)";
+const TIP_UNPAID: &str = "tip_minor <> 0
+    and not exists (select 1 from payout_tip y where y.line = statement_line.id)";
+
+/// What is not paid of a merchant's lines.
+struct Unpaid {
+    lines: i64,
+    net: i64,
+    tips: i64,
+    tip: i64,
+}
+
+impl Unpaid {
+    fn find(tx: &mut Tx<'_>, cmd: &Make) -> Result<Self, StoreError> {
+        let sql = format!(
+            "select cast(coalesce(sum(case when {NET_UNPAID} then 1 else 0 end), 0) as bigint),
+                cast(coalesce(sum(case when {NET_UNPAID} then net_minor else 0 end), 0) as bigint),
+                cast(coalesce(sum(case when {TIP_UNPAID} then 1 else 0 end), 0) as bigint),
+                cast(coalesce(sum(case when {TIP_UNPAID} then tip_minor else 0 end), 0) as bigint)
+             from statement_line where {OF}"
+        );
+        let of = args![cmd.merchant, cmd.minimum.currency, cmd.through_day];
+        tx.one(&sql, of, |row| {
+            Ok(Self { lines: row.get(0)?, net: row.get(1)?, tips: row.get(2)?, tip: row.get(3)? })
+        })
+    }
+}
 
 /// Pays a merchant all lines up to a day that were not paid. Less than the minimum, a negative sum
-/// and a decision hold the money; why and since when is kept ([`hold_of`]).
+/// and a decision hold the money; why and since when is kept ([`hold_of`]). While she owes, the tips
+/// of her workers are paid alone, and her lines wait.
 pub fn make(tx: &mut Tx<'_>, now: Timestamp, cmd: Make) -> Result<Made, PayoutError> {
     let currency = cmd.minimum.currency;
-    let sums = format!(
-        "select count(*), cast(coalesce(sum(net_minor), 0) as bigint),
-                cast(coalesce(sum(tip_minor), 0) as bigint)
-         from statement_line where {UNPAID}"
-    );
-    let (lines, net, tip) =
-        tx.one(&sums, args![cmd.merchant, currency, cmd.through_day], |row| {
-            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?))
-        })?;
+    let it = Unpaid::find(tx, &cmd)?;
     let money = |minor| Money::new(minor, currency);
-    let amount = money(net.saturating_add(tip));
+    let tips_alone = it.net < 0 && it.tip > 0;
+    let (net, lines) = if tips_alone { (0, it.tips) } else { (it.net, it.lines) };
+    let amount = money(net.saturating_add(it.tip));
     let decided = hold_of(tx, cmd.merchant, currency)?.map(|it| it.why);
     let why = match () {
         () if decided == Some(Held::ByDecision) => Some(Held::ByDecision),
         () if amount.minor < 0 => Some(Held::Negative),
         () if lines == 0 || amount.minor == 0 => return Ok(Made::Nothing),
+        () if tips_alone && amount.minor < cmd.minimum.minor => Some(Held::Negative),
         () if amount.minor < cmd.minimum.minor => Some(Held::BelowMinimum),
         () => None,
     };
     if let Some(why) = why {
+        let amount = if tips_alone { money(it.net) } else { amount };
         set_hold(tx, now, cmd.merchant, why, amount)?;
         return Ok(Made::Held { why, amount });
     }
@@ -144,14 +171,17 @@ pub fn make(tx: &mut Tx<'_>, now: Timestamp, cmd: Make) -> Result<Made, PayoutEr
         id: cmd.id,
         merchant: cmd.merchant,
         net: money(net),
-        tip: money(tip),
+        tip: money(it.tip),
         amount,
         lines,
         state: PayoutState::Sent,
         made_at: now,
         failure: None,
     };
-    insert(tx, &made, cmd.through_day)?;
+    insert(tx, &made, cmd.through_day, tips_alone)?;
+    if tips_alone {
+        set_hold(tx, now, cmd.merchant, Held::Negative, money(it.net))?;
+    }
     let merchant = cmd.merchant.raw();
     let legs = [
         Leg::new(Account::MerchantPayable, merchant, made.net),
@@ -169,7 +199,12 @@ fn neg(amount: Money) -> Result<Money, PostError> {
     Ok(negative(amount)?)
 }
 
-fn insert(tx: &mut Tx<'_>, made: &Payout, through_day: CivilDate) -> Result<(), PayoutError> {
+fn insert(
+    tx: &mut Tx<'_>,
+    made: &Payout,
+    through_day: CivilDate,
+    tips_alone: bool,
+) -> Result<(), PayoutError> {
     let count = tx.exec(
         "insert into payout (id, merchant, currency, net_minor, tip_minor, amount_minor, lines,
              state, made_at)
@@ -190,19 +225,32 @@ fn insert(tx: &mut Tx<'_>, made: &Payout, through_day: CivilDate) -> Result<(), 
     }
     let take = format!(
         "insert into payout_line (line, payout) select id, $4 from statement_line
-         where {UNPAID} on conflict do nothing"
+         where {OF} and {NET_UNPAID} on conflict do nothing"
+    );
+    let take_tips = format!(
+        "insert into payout_tip (line, payout) select id, $4 from statement_line
+         where {OF} and {TIP_UNPAID} on conflict do nothing"
     );
     let currency = made.amount.currency;
-    tx.exec(&take, args![made.merchant, currency, through_day, made.id])?;
+    if !tips_alone {
+        tx.exec(&take, args![made.merchant, currency, through_day, made.id])?;
+    }
+    tx.exec(&take_tips, args![made.merchant, currency, through_day, made.id])?;
     // What was taken is what was added up, whatever ran at the same time.
     let taken = tx.one(
-        "select count(*), cast(coalesce(sum(l.net_minor), 0) as bigint),
-                cast(coalesce(sum(l.tip_minor), 0) as bigint)
-         from payout_line p join statement_line l on l.id = p.line where p.payout = $1",
+        "select cast(coalesce((select sum(l.net_minor) from payout_line p
+                join statement_line l on l.id = p.line where p.payout = $1), 0) as bigint),
+            cast(coalesce((select sum(l.tip_minor) from payout_tip y
+                join statement_line l on l.id = y.line where y.payout = $1), 0) as bigint),
+            (select count(*) from payout_line p where p.payout = $1),
+            (select count(*) from payout_tip y where y.payout = $1)",
         args![made.id],
-        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<i64>(2)?)),
+        |row| {
+            let lines = if tips_alone { row.get::<i64>(3) } else { row.get::<i64>(2) }?;
+            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, lines))
+        },
     )?;
-    if taken != (made.lines, made.net.minor, made.tip.minor) {
+    if taken != (made.net.minor, made.tip.minor, made.lines) {
         return Err(PayoutError::Raced);
     }
     tx.later(
@@ -347,9 +395,10 @@ pub fn of_merchant(
     tx.all(&sql, args![merchant, limit], read)
 }
 
-/// The very lines that a payout pays.
+/// The very lines that a payout pays, or whose tips alone it pays.
 pub fn lines_of(tx: &mut Tx<'_>, id: PayoutId) -> Result<Vec<Line>, StoreError> {
-    let filter = "id in (select line from payout_line where payout = $1) order by id";
+    let filter = "id in (select line from payout_line where payout = $1
+        union select line from payout_tip where payout = $1) order by id";
     tx.all(&settle::lines_sql(filter), args![id], settle::read)
 }
 

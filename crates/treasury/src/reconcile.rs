@@ -221,7 +221,7 @@ pub fn finish(
 type Missing = (String, PaymentId, Option<RefundId>, Option<i64>, Option<Currency>);
 
 fn not_there(tx: &mut Tx<'_>, provider: &str, day: CivilDate) -> Result<Vec<Missing>, StoreError> {
-    let (from, until) = day::bounds(day);
+    let (from, until) = day::kept().calendar_bounds(day);
     tx.all(
         "select e.event_id, e.payment, e.refund, e.amount_minor, e.currency from provider_event e
          where e.provider = $1 and e.at >= $2 and e.at < $3

@@ -92,9 +92,11 @@ pub fn statement(
 /// What a merchant has earned and not been paid, tips included; may be below zero.
 pub fn unpaid(tx: &mut Tx<'_>, merchant: PartyId, currency: Currency) -> Result<Money, StoreError> {
     let minor = tx.one(
-        "select cast(coalesce(sum(net_minor + tip_minor), 0) as bigint) from statement_line
-         where merchant = $1 and currency = $2
-             and not exists (select 1 from payout_line p where p.line = statement_line.id)",
+        "select cast(coalesce(sum(case when exists (select 1 from payout_line p
+                where p.line = l.id) then 0 else l.net_minor end
+             + case when exists (select 1 from payout_tip y
+                where y.line = l.id) then 0 else l.tip_minor end), 0) as bigint)
+         from statement_line l where l.merchant = $1 and l.currency = $2",
         args![merchant, currency],
         |row| row.get(0),
     )?;

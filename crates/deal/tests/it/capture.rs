@@ -124,6 +124,10 @@ fn meanwhile(decide: impl Fn(&World, &Pass) -> Timestamp, wanted: (i64, i64, i64
         assert_eq!(state(world, payment), PaymentState::Voided);
         assert_eq!(ends_with(world, pass.order), (0, 0, 0, 0));
         sound(world, now);
+        // It took the money all the same: everybody has what was decided.
+        captured(world, now.plus_s(9), payment, pass.order);
+        assert_eq!(ends_with(world, pass.order), wanted);
+        sound(world, now.plus_s(9));
     });
 }
 
@@ -230,6 +234,10 @@ fn an_order_whose_capture_is_refused_is_unpaid_and_ends() {
             assert_eq!(ends_with(world, pass.order), (0, 0, 0, 0));
             let breaks = world.db.read(|tx| treasury::breaks::open(tx, 9)).unwrap();
             assert_eq!(breaks[0].name.code(), "capture_refused");
+            sound(world, pass.valid_until);
+            // The money comes when nobody waits for it any more: it goes back by itself.
+            captured(world, pass.valid_until, payment, pass.order);
+            assert_eq!(ends_with(world, pass.order), (0, 0, 19_000, 0));
             sound(world, pass.valid_until);
         });
     }

@@ -16,4 +16,5 @@ mod lane;
 mod law;
 mod people;
 mod postgres;
+mod provider;
 mod wrong_inputs;

@@ -103,8 +103,9 @@ fn free(
     Ok(())
 }
 
-/// The provider will not take an order's part although it guaranteed it: nothing of it will come.
-/// What waited for the capture ends with it. The payment's row must be locked.
+/// The provider will not take an order's part although it guaranteed it. Refunds that waited for the
+/// capture end with it; what was earned stays written, should the money come all the same
+/// ([`super::late`]). The payment's row must be locked.
 pub(crate) fn refused(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -126,7 +127,6 @@ pub(crate) fn refused(
          where order_id = $1 and state = 'waiting'",
         args![order, now],
     )?;
-    settle::drop_awaiting(tx, order)?;
     let state = standing(&found.parts).unwrap_or(found.state);
     rows::set_state(tx, payment, state)
 }

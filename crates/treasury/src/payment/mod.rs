@@ -13,6 +13,7 @@
 
 mod addition;
 mod capture;
+mod late;
 mod plan;
 mod record;
 mod refund;
@@ -41,7 +42,7 @@ pub use rows::{by_checkout, by_id, by_order, part_of};
 pub(crate) use rules::share;
 pub use rules::{Effect, EventKind};
 
-use crate::{PaymentId, PostingId, RefundId};
+use crate::{PaymentId, PostingId, RefundId, ValueId};
 
 base::plain_enum! {
     /// Where a payment stands.
@@ -85,6 +86,11 @@ pub enum Method {
         /// Where.
         premises: PremisesId,
     },
+    /// Out of stored value, at once and as a whole, whatever [`Plan::capture`] says.
+    Value {
+        /// The card or points.
+        account: ValueId,
+    },
 }
 
 /// An order's part of a payment to be agreed.
@@ -103,7 +109,7 @@ pub struct Part {
 /// A payment to be agreed.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Its number; also the number of the posting of a payment of nothing.
+    /// Its number; also the number of the posting of a payment of nothing, or out of stored value.
     pub id: PaymentId,
     /// The checkout that it pays; one payment a checkout.
     pub checkout: i64,
@@ -219,11 +225,11 @@ impl Payment {
     pub fn part(&self, order: i64) -> Option<&PaidPart> {
         self.parts.iter().find(|it| it.order == order)
     }
-    /// The provider's name, unless it is cash.
+    /// The provider's name; cash and stored value have none.
     pub fn provider(&self) -> Option<&str> {
         match &self.method {
             Method::Provider(name) => Some(name),
-            Method::Cash { .. } => None,
+            Method::Cash { .. } | Method::Value { .. } => None,
         }
     }
 }

@@ -4,10 +4,11 @@ use base::{Id as _, Money, MoneyError, Plain as _, Timestamp};
 use store::{Event, Fact, Sql, StoreError, Tx, args};
 
 use super::capture::{Incoming, apply};
-use super::{Method, PaidPart, Part, Payment, PaymentState, Plan, rows};
+use super::{Capture, Method, PaidPart, Part, Payment, PaymentState, Plan, rows};
 use crate::ledger::{Account, PostError};
 use crate::requests::{self, NewRequest, RequestKind};
-use crate::{PaymentId, PostingId};
+use crate::value::{self, SpendError};
+use crate::{PaymentId, PostingId, ValueId};
 
 /// Why a payment is not agreed, in the order in which it is checked.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,10 @@ pub enum PlanError {
         /// The payment in the way.
         payment: PaymentId,
     },
-    /// The ledger refuses; only a payment of nothing posts here.
+    /// The card or the points do not pay it.
+    #[error(transparent)]
+    Value(#[from] SpendError),
+    /// The ledger refuses; only a payment of nothing, or out of stored value, posts here.
     #[error(transparent)]
     Post(#[from] PostError),
     /// The database.
@@ -47,8 +51,8 @@ pub enum PlanError {
     Store(#[from] StoreError),
 }
 
-/// Agrees a payment and, unless it is cash, queues the request that tells the provider of it. A
-/// payment of nothing (a discount covers all) is captured at once.
+/// Agrees a payment and, for a provider, queues the request that tells it of it. A payment of nothing
+/// (a discount covers all) and one out of stored value are captured at once.
 pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanError> {
     let total = total(&cmd, now)?;
     insert(tx, now, &cmd, total)?;
@@ -69,6 +73,9 @@ pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanE
         let by = Incoming { account: Account::Escrow, owner: 0, posting };
         return Ok(apply(tx, now, payment, &orders, by)?);
     }
+    if let Method::Value { account } = cmd.method {
+        return out_of_value(tx, now, &cmd, payment, account);
+    }
     if let Method::Provider(name) = &cmd.method {
         let new = NewRequest {
             key: format!("create:{}", cmd.id),
@@ -82,6 +89,35 @@ pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanE
         requests::queue(tx, now, &new)?;
     }
     Ok(payment)
+}
+
+/// Stored value is taken with the plan, as a whole.
+fn capture(cmd: &Plan) -> Capture {
+    if matches!(cmd.method, Method::Value { .. }) { Capture::Now } else { cmd.capture }
+}
+
+/// Takes a payment off a card or points: it is paid with the customer's yes.
+fn out_of_value(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: &Plan,
+    payment: Payment,
+    account: ValueId,
+) -> Result<Payment, PlanError> {
+    let posting = PostingId::from_raw(cmd.id.raw());
+    let merchants: Vec<_> = cmd.parts.iter().map(|it| it.merchant).collect();
+    let spend = value::Spend {
+        account,
+        payer: cmd.payer,
+        merchants: &merchants,
+        amount: payment.total,
+        payment: cmd.id.raw(),
+        posting,
+    };
+    value::take(tx, now, &spend)?;
+    let orders: Vec<i64> = cmd.parts.iter().map(|it| it.order).collect();
+    let by = Incoming { account: Account::StoredValue, owner: account.raw(), posting };
+    Ok(apply(tx, now, payment, &orders, by)?)
 }
 
 /// The rule alone: the whole sum of a plan that holds.
@@ -109,10 +145,12 @@ fn total(cmd: &Plan, now: Timestamp) -> Result<Money, PlanError> {
 }
 
 fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(), PlanError> {
-    let (method, provider, premises) = match &cmd.method {
-        Method::Provider(name) => ("provider", Some(name.clone()), None),
-        Method::Cash { premises } => ("cash", None, Some(*premises)),
+    let (method, provider, premises, account) = match &cmd.method {
+        Method::Provider(name) => ("provider", Some(name.clone()), None, None),
+        Method::Cash { premises } => ("cash", None, Some(*premises), None),
+        Method::Value { account } => ("value", None, None, Some(*account)),
     };
+    let capture = capture(cmd);
     let head = args![
         cmd.id,
         cmd.checkout,
@@ -120,12 +158,13 @@ fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(
         method,
         provider,
         premises,
-        cmd.capture,
+        capture,
         total.currency,
         total.minor,
         PaymentState::Planned,
         cmd.pay_by,
-        now
+        now,
+        account
     ];
     let mut parts = Sql::new(
         "insert into payment_part (order_id, payment, merchant, currency, amount_minor,
@@ -156,8 +195,8 @@ fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(
 
 const INSERT_PAYMENT: &str = "
     insert into payment (id, checkout, payer, method, provider, premises, capture, currency,
-        total_minor, state, pay_by, planned_at, touched)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) on conflict do nothing";
+        total_minor, state, pay_by, planned_at, touched, value_account)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13) on conflict do nothing";
 
 fn payment_of_order(tx: &mut Tx<'_>, order: i64) -> Result<Option<PaymentId>, StoreError> {
     let sql = "select payment from payment_part where order_id = $1";
@@ -172,7 +211,7 @@ fn planned(cmd: &Plan, total: Money) -> Payment {
         checkout: cmd.checkout,
         payer: cmd.payer,
         method: cmd.method.clone(),
-        capture: cmd.capture,
+        capture: capture(cmd),
         total,
         state: PaymentState::Planned,
         pay_by: cmd.pay_by,

@@ -5,7 +5,7 @@ use store::{Event, Fact, StoreError, Tx, args};
 
 use super::capture::{Incoming, apply, not_voided, unvoid, void_due, with_free};
 use super::rules::{Effect, EventKind, captured_orders, effect, refund_effect};
-use super::{Milestone, Payment, PaymentState, ProviderEvent, What, refund_end, rows};
+use super::{Milestone, Payment, PaymentState, ProviderEvent, What, late, refund_end, rows};
 use crate::breaks::{self, BreakName, NewBreak};
 use crate::ledger::{self, Account, Leg, PostError, Posting, named_owner};
 
@@ -58,6 +58,9 @@ pub fn record(
     if payment.provider() != Some(event.provider.as_str()) {
         return broken(tx, now, &event, payment, BreakName::OtherProvider);
     }
+    if let Some(late) = late::refused_before(tx, &event, &payment)? {
+        return late::capture(tx, now, &event, payment, late);
+    }
     let due = payment.parts.iter().any(|it| it.due().minor > 0);
     match effect(payment.state, EventKind::of(&event.what), due) {
         Effect::Authorise => authorise(tx, now, &event, payment),
@@ -108,7 +111,7 @@ fn store_event(tx: &mut Tx<'_>, now: Timestamp, event: &ProviderEvent) -> Result
     Ok(counts.first() == Some(&1))
 }
 
-fn amount_of(what: &What) -> Option<Money> {
+pub(super) fn amount_of(what: &What) -> Option<Money> {
     match what {
         What::Authorised(amount) | What::Captured(amount) => Some(*amount),
         _ => None,
@@ -165,7 +168,7 @@ fn capture(
 }
 
 /// The order in our key of a capture request, `capture:pay_…:<order>`.
-fn captured_order(reference: &str, payment: &Payment) -> Option<i64> {
+pub(super) fn captured_order(reference: &str, payment: &Payment) -> Option<i64> {
     let rest = reference.strip_prefix("capture:")?.strip_prefix(&payment.id.to_string())?;
     rest.strip_prefix(':')?.parse().ok()
 }
@@ -218,7 +221,7 @@ fn settle_refund(
     }
 }
 
-fn done(payment: Payment, newly: Option<Milestone>) -> Recorded {
+pub(super) fn done(payment: Payment, newly: Option<Milestone>) -> Recorded {
     Recorded { first_time: true, payment: Some(payment), newly, orders: Vec::new(), broken: None }
 }
 

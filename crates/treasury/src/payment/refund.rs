@@ -11,12 +11,12 @@
 use base::{Id as _, Money, Timestamp};
 use store::{Event, Fact, StoreError, Tx, args};
 
-use super::refund_end::refunds_where;
+use super::refund_end::{self, refund_by_id, refunds_where};
 use super::rules::{share, standing};
 use super::{Method, PaidPart, Payment, PaymentState, rows};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
 use crate::requests::{self, NewRequest, RequestKind};
-use crate::{PaymentId, PostingId, RefundId, settle};
+use crate::{PaymentId, PostingId, RefundId, settle, value};
 
 base::plain_enum! {
     /// Who bears a refund.
@@ -65,6 +65,8 @@ base::plain_enum! {
         Waiting = "waiting",
         /// At the counter ([`crate::cash::pay_back`]).
         Cash = "cash",
+        /// On the card or to the points that paid; it is there already.
+        Value = "value",
     }
 }
 
@@ -460,15 +462,25 @@ fn stand(tx: &mut Tx<'_>, payment: &mut Payment) -> Result<(), StoreError> {
     rows::set_state(tx, payment.id, state)
 }
 
-/// Asks the provider to pay back; cash waits for a clerk.
+/// Asks the provider to pay back; cash waits for a clerk; stored value is back at once, under the
+/// refund's own number.
 fn ask(
     tx: &mut Tx<'_>,
     now: Timestamp,
     payment: &Payment,
     cmd: &GiveBack,
-) -> Result<How, StoreError> {
+) -> Result<How, PostError> {
     let provider = match &payment.method {
         Method::Cash { .. } => return Ok(How::Cash),
+        Method::Value { account } => {
+            let (refund, posting) = (cmd.refund.raw(), PostingId::from_raw(cmd.refund.raw()));
+            if let Some(refund) = refund_by_id(tx, cmd.refund)? {
+                let owner = (Account::StoredValue, account.raw());
+                refund_end::complete(tx, now, &refund, owner, posting)?;
+            }
+            value::give_back(tx, now, *account, (cmd.amount, refund, posting))?;
+            return Ok(How::Value);
+        }
         Method::Provider(name) => name,
     };
     let new = NewRequest {

@@ -12,16 +12,18 @@ const COLUMNS: &str = "
            p.state, p.pay_by, p.provider_ref, p.pay_url, p.failure,
            t.order_id, t.merchant, t.amount_minor, t.promotion_minor, t.capture_asked,
            t.captured_minor, t.funded_minor, t.voided_minor, t.refunded_minor,
-           t.escrow_refunded_minor, t.promotion_back_minor, t.kept_minor, t.kept_promotion_minor
+           t.escrow_refunded_minor, t.promotion_back_minor, t.kept_minor, t.kept_promotion_minor,
+           p.value_account
     from payment p join payment_part t on t.payment = p.id ";
 
 fn read(row: &Row<'_>) -> Result<(Payment, PaidPart), StoreError> {
     let currency: Currency = row.get(6)?;
     let money = |at: usize| row.get::<i64>(at).map(|minor| Money::new(minor, currency));
-    let method = match (row.get::<Option<String>>(3)?, row.get::<Option<i64>>(4)?) {
-        (Some(name), _) => Method::Provider(name),
-        (None, Some(premises)) => Method::Cash { premises: base::Id::from_raw(premises) },
-        (None, None) => return Err(row.wrong::<Method>(3)),
+    let method = match (row.get::<Option<String>>(3)?, row.get(4)?, row.get(26)?) {
+        (Some(name), _, _) => Method::Provider(name),
+        (None, Some(premises), _) => Method::Cash { premises },
+        (None, None, Some(account)) => Method::Value { account },
+        (None, None, None) => return Err(row.wrong::<Method>(3)),
     };
     let part = PaidPart {
         order: row.get(13)?,

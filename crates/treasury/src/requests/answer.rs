@@ -34,6 +34,8 @@ struct Sent {
     refund: Option<RefundId>,
     amount: Money,
     attempts: i64,
+    taken: bool,
+    doubted: bool,
 }
 
 /// When a provider that will not say what it knows is asked again, in seconds.
@@ -54,7 +56,7 @@ pub fn answered(
 ) -> Result<Option<Milestone>, AnsweredError> {
     let sent = tx.opt(
         "select provider, kind, payment, refund, amount_minor, currency, order_id,
-                attempts
+                attempts, state, failure is not null
          from provider_request where idempotency_key = $1",
         args![key],
         |row| {
@@ -66,6 +68,8 @@ pub fn answered(
                 amount: row.money(4)?,
                 order: row.get(6)?,
                 attempts: row.get(7)?,
+                taken: row.get::<String>(8)? == "taken",
+                doubted: row.get(9)?,
             })
         },
     )?;
@@ -74,7 +78,7 @@ pub fn answered(
     match answer {
         Answered::Accepted { provider_ref, pay_url } => {
             if !heard(tx, &sent)? {
-                taken(tx, now, key, sent.attempts)?;
+                taken(tx, now, key, &sent)?;
                 return Ok(None);
             }
             if !end(tx, now, key, "accepted", None)? {
@@ -91,6 +95,9 @@ pub fn answered(
             Ok(again(tx, key, "queued", now.plus_s(SILENT_S))?)
         }
         Answered::Refused { code } => {
+            if sent.taken && !believed(tx, now, key, &sent, &code)? {
+                return Ok(None);
+            }
             if !end(tx, now, key, "refused", Some(&code))? {
                 return Ok(None);
             }
@@ -98,7 +105,13 @@ pub fn answered(
         }
         Answered::NeverSeen => Ok(again(tx, key, "queued", now)?),
         Answered::Lost => Ok(again(tx, key, "unknown", now)?),
-        Answered::Busy { after_s } => Ok(again(tx, key, "queued", now.plus_s(after_s.max(1)))?),
+        Answered::Busy { after_s } => {
+            tx.later(
+                "update provider_request set busy = busy + 1 where idempotency_key = $1",
+                args![key],
+            )?;
+            Ok(again(tx, key, "queued", now.plus_s(after_s.max(1)))?)
+        }
     }
 }
 
@@ -140,20 +153,58 @@ pub(super) fn is_heard(tx: &mut Tx<'_>, it: &Request) -> Result<bool, StoreError
         refund: it.refund,
         amount: it.amount,
         attempts: it.attempt,
+        taken: true,
+        doubted: false,
     };
     heard(tx, &sent)
 }
 
 /// The provider has it, and its message is not here.
-fn taken(tx: &mut Tx<'_>, now: Timestamp, key: &str, attempts: i64) -> Result<(), StoreError> {
+fn taken(tx: &mut Tx<'_>, now: Timestamp, key: &str, sent: &Sent) -> Result<(), StoreError> {
+    if sent.doubted {
+        tx.later(
+            "update provider_request set failure = null
+             where idempotency_key = $1 and state = 'taken'",
+            args![key],
+        )?;
+    }
     tx.later(
         "update provider_request set state = 'taken', due_at = $2
          where idempotency_key = $1 and state in ('queued', 'sent', 'unknown')",
-        args![key, now.plus_s(unheard_s(attempts))],
+        args![key, now.plus_s(unheard_s(sent.attempts))],
     )
 }
 
-/// Ends a request once. What the provider has can only be accepted.
+/// Whether the refusal of what the provider took is its last word: its message was not heard, and it
+/// refuses again.
+fn believed(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    key: &str,
+    sent: &Sent,
+    code: &str,
+) -> Result<bool, StoreError> {
+    if heard(tx, sent)? {
+        end(tx, now, key, "accepted", None)?;
+        return Ok(false);
+    }
+    if !sent.doubted {
+        doubt(tx, now, key, code)?;
+    }
+    Ok(sent.doubted)
+}
+
+/// The provider took it, and now a refusal comes: an earlier try's, or its last word. It is asked at
+/// once; what it refuses again is refused.
+fn doubt(tx: &mut Tx<'_>, now: Timestamp, key: &str, code: &str) -> Result<(), StoreError> {
+    tx.later(
+        "update provider_request set failure = $3, due_at = $2
+         where idempotency_key = $1 and state = 'taken'",
+        args![key, now, code],
+    )
+}
+
+/// Ends a request once. What the provider took is refused only when it says so twice.
 pub(super) fn end(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -165,7 +216,7 @@ pub(super) fn end(
     let count = tx.exec(
         "update provider_request set state = $2, ended_at = $3, failure = $4
          where idempotency_key = $1 and (state in ('queued', 'sent', 'unknown')
-             or (state = 'taken' and $2 = 'accepted'))",
+             or (state = 'taken' and ($2 = 'accepted' or failure is not null)))",
         args![key, state, now, failure],
     )?;
     Ok(count == 1)

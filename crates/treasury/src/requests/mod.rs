@@ -11,12 +11,14 @@
 
 mod answer;
 mod ask;
+mod resume;
 
 use base::{Money, Timestamp};
 use store::{StoreError, Tx, args};
 
 pub use answer::{AnsweredError, answered};
 pub use ask::{Asked, ask, asked};
+pub use resume::{Parked, ResumeError, parked, resume};
 
 use crate::breaks::{self, BreakName, NewBreak};
 use crate::payment;
@@ -88,7 +90,8 @@ pub enum Answered {
     NeverSeen,
     /// No answer came: whether it was done is unknown, and is asked for next.
     Lost,
-    /// Not now: again after so many seconds.
+    /// Not now: again after so many seconds. It says nothing against the request, so that it is no
+    /// try towards its parking; one that stays so for days is named by the audit.
     Busy {
         /// How long to wait.
         after_s: i64,
@@ -130,7 +133,8 @@ pub(crate) fn queue(
     )
 }
 
-/// Tries after which a request is parked and raised as a break.
+/// Tries after which a request is parked and raised as a break, those left out at which the
+/// provider was busy. Somebody looks at it then, and has it sent again ([`resume`](resume())).
 pub const ATTEMPTS_MAX: i64 = 20;
 
 /// A request that the provider has is asked about after so long, when its message did not come.
@@ -150,7 +154,7 @@ pub fn due(
 ) -> Result<Vec<Request>, StoreError> {
     let sql = format!(
         "select r.idempotency_key, r.kind, r.payment, r.order_id, r.refund, r.amount_minor,
-                r.currency, r.state, r.attempts
+                r.currency, r.state, r.attempts, r.busy
          from provider_request r
          where r.provider = $1 and r.due_at <= $2 and r.state in ('queued', 'sent', 'unknown', 'taken')
          order by r.due_at, r.idempotency_key limit $3{}",
@@ -174,15 +178,16 @@ pub fn due(
             pay_by: now,
             attempt: row.get::<i64>(8)? + 1,
         };
-        Ok((request, state == "taken"))
+        let tries = request.attempt - row.get::<i64>(9)?;
+        Ok((request, state == "taken", tries))
     })?;
     let mut leased = Vec::with_capacity(rows.len());
-    for (mut it, taken) in rows {
+    for (mut it, taken, tries) in rows {
         if taken && answer::is_heard(tx, &it)? {
             answer::end(tx, now, &it.key, "accepted", None)?;
             continue;
         }
-        if it.attempt > ATTEMPTS_MAX {
+        if tries > ATTEMPTS_MAX {
             park(tx, now, &it)?;
             continue;
         }
@@ -213,7 +218,8 @@ fn park(tx: &mut Tx<'_>, now: Timestamp, it: &Request) -> Result<(), StoreError>
         args![it.key, now],
     )?;
     let new = NewBreak {
-        once: format!("request:{}", it.key),
+        // One that was sent again, and parked again, is a finding of its own.
+        once: format!("parked:{}:{}", it.key, now.micros()),
         name: BreakName::RequestParked,
         provider: &it.provider,
         reference: &it.key,

@@ -191,11 +191,6 @@ pub(crate) fn start_awaiting(
     Ok(())
 }
 
-/// Forgets what waits for a capture that will not come: there is nothing to settle.
-pub(crate) fn drop_awaiting(tx: &mut Tx<'_>, order: i64) -> Result<(), StoreError> {
-    tx.later("delete from after_capture where order_id = $1", args![order])
-}
-
 /// False when less is there; nothing was written then.
 fn book(tx: &mut Tx<'_>, now: Timestamp, cmd: &AdditionBack) -> Result<bool, PostError> {
     match payment::book_addition(tx, now, cmd) {

@@ -1,6 +1,6 @@
 //! Faults that hurt the users of comparable systems, by their numbers in the expectations.
 
-use base::Id as _;
+use base::{Currency, Id as _};
 use party::PartyId;
 use store::testing::each_engine;
 use treasury::breaks::BreakName;
@@ -259,6 +259,53 @@ fn fault_12_payout_then_refund() {
         let Made::Payout(next) = world.pay_out(7, 100) else { panic!("it is due") };
         assert_eq!((next.amount, next.lines), (cny(9_500), 2));
         assert_eq!(statement(day).held, None);
+        world.sound();
+    });
+}
+
+#[test]
+fn fault_12_what_a_merchant_owes_is_not_taken_out_of_her_workers_tips() {
+    each_engine(&[MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let merchant = PartyId::from_raw(7);
+        let tipped = |order: i64, part_no| treasury::settle::Kept {
+            posting: world.id(),
+            order,
+            merchant,
+            gross: cny(1_000),
+            commission_ppm: 0,
+            commission_rule_version: 1,
+            tip: cny(300),
+            promotion: None,
+            part: "line",
+            part_no,
+        };
+        let keep = |cmd: treasury::settle::Kept| {
+            world.run(move |tx, now| treasury::settle::kept(tx, now, cmd.clone())).unwrap()
+        };
+        let payment = world.paid(&[(1, 7, 10_000, 0)]);
+        let line = world.keep(1, 7, 5_000, 0).unwrap();
+        let Made::Payout(_) = world.pay_out(7, 100) else { panic!("it is due") };
+        world.reverse(payment.id, &line, 5_000).unwrap();
+        // She owes 4,750; what she earns now goes against it, the tip does not.
+        keep(tipped(1, 1));
+        let waits = Made::Held { why: Held::Negative, amount: cny(-4_050) };
+        assert_eq!(world.pay_out(7, 301), waits, "a tip below the minimum waits too");
+        let Made::Payout(tips) = world.pay_out(7, 100) else { panic!("the tip is due") };
+        assert_eq!((tips.net, tips.tip, tips.amount), (cny(0), cny(300), cny(300)));
+        assert_eq!(db.read(|tx| treasury::payout::lines_of(tx, tips.id)).unwrap().len(), 1);
+        let hold = db.read(|tx| treasury::payout::hold_of(tx, merchant, Currency::CNY)).unwrap();
+        assert_eq!(hold.map(|it| (it.why, it.amount)), Some((Held::Negative, cny(-4_050))));
+        let unpaid = db.read(|tx| treasury::statement::unpaid(tx, merchant, Currency::CNY));
+        assert_eq!(unpaid.unwrap(), cny(-4_050));
+        assert_eq!(world.pay_out(7, 100), waits, "a tip is paid once");
+        assert_eq!(world.balance(Account::Tips, 7), 0);
+        world.sound();
+        // Once she has earned it, her lines are paid, and the new tip with them.
+        world.paid(&[(2, 7, 20_000, 0)]);
+        keep(treasury::settle::Kept { gross: cny(10_000), ..tipped(2, 0) });
+        let Made::Payout(all) = world.pay_out(7, 100) else { panic!("it is due") };
+        assert_eq!((all.net, all.tip, all.lines), (cny(5_650), cny(300), 3));
         world.sound();
     });
 }

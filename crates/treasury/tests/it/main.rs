@@ -12,5 +12,6 @@ mod requests;
 mod sim;
 mod sums;
 mod texts;
+mod value;
 mod vouchers;
 mod world;

@@ -158,6 +158,24 @@ fn a_payout_that_is_not_the_sum_of_its_lines_is_found() {
 }
 
 #[test]
+fn a_tip_that_is_said_to_be_paid_and_was_not_is_found() {
+    check(
+        &[
+            "update statement_line set tip_minor = tip_minor + 1, gross_minor = gross_minor + 1
+             where kind = 'kept' and merchant = 7",
+            "insert into payout_tip (line, payout) select l.id, p.id from statement_line l, payout p
+             where l.kind = 'kept' and l.merchant = 7",
+        ],
+        &["payout.differs_from_lines"],
+    );
+    check(
+        &["update statement_line set tip_minor = tip_minor + 1, net_minor = net_minor - 1
+           where kind = 'kept' and merchant = 8"],
+        &["tips.differ"],
+    );
+}
+
+#[test]
 fn a_voucher_used_more_often_than_counted_is_found() {
     check(
         &["insert into voucher_use (voucher, use_no, value_minor, currency, used_at)
@@ -221,4 +239,36 @@ fn a_question_that_waits_too_long_is_found() {
             assert_eq!(found, ["ask.waits"]);
         });
     }
+}
+
+#[test]
+fn a_posting_on_another_day_is_found() {
+    check(
+        &["update posting set business_day = business_day + 1 where kind = 'order.kept'"],
+        &["day.posting_outside"],
+    );
+}
+
+#[test]
+fn the_day_of_the_books_is_chosen_before_the_first_posting_alone() {
+    use treasury::day::{self, Books, BooksError};
+    each_engine(&[party::MIGRATIONS, MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let books = |cut_min| Books::new("Asia/Urumqi".parse().unwrap(), cut_min).unwrap();
+        let set = |actor, cut_min| {
+            let books = books(cut_min);
+            world.run(move |tx, now| day::set(tx, now, actor, &books))
+        };
+        assert_eq!(db.read(day::load).unwrap(), Books::default());
+        let stranger = party::Actor::Person(base::Id::from_raw(5));
+        assert!(matches!(set(stranger, 240), Err(BooksError::May(_))));
+        for cut_min in [0, 240] {
+            set(party::Actor::Platform, cut_min).unwrap();
+            assert_eq!(db.read(day::load).unwrap(), books(cut_min));
+        }
+        world.paid(&[(1, 7, 500, 0)]);
+        assert!(matches!(set(party::Actor::Platform, 0), Err(BooksError::Begun)));
+        set(party::Actor::Platform, 240).unwrap();
+        assert_eq!(db.read(day::load).unwrap(), books(240));
+    });
 }

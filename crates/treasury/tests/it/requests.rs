@@ -1,5 +1,7 @@
 //! What providers are asked: once, with one key, and a lost answer is settled by asking.
 
+use base::Id as _;
+use party::{Actor, PartyId};
 use store::testing::each_engine;
 use treasury::payment::{self, Capture, RefundState};
 use treasury::requests::{self, Answered, Request, RequestKind};
@@ -69,14 +71,114 @@ fn a_busy_provider_is_asked_later_and_a_dead_one_is_named() {
         world.wait(59);
         assert!(due(&world).is_empty());
         world.wait(1);
-        for _ in 1..requests::ATTEMPTS_MAX {
+        // Being busy says nothing against the request: it is never parked for that.
+        for _ in 0..2 * requests::ATTEMPTS_MAX {
             assert_eq!(due(&world).len(), 1);
             answer(&world, &key, Answered::Busy { after_s: 1 });
             world.wait(1);
         }
-        assert!(due(&world).is_empty());
-        assert_eq!(world.breaks(), ["request_parked"]);
+        assert!(world.breaks().is_empty());
+        park(&world);
     });
+}
+
+/// The one request that is due gets no answer until it is parked.
+fn park(world: &World<'_>) {
+    for _ in 0..requests::ATTEMPTS_MAX {
+        assert_eq!(due(world).len(), 1);
+        world.wait(30);
+    }
+    assert!(due(world).is_empty());
+    assert_eq!(world.breaks(), ["request_parked"]);
+    world.wait(86_400);
+    assert!(due(world).is_empty(), "nobody sends it by himself");
+}
+
+#[test]
+fn a_parked_request_is_sent_again_by_who_manages_the_platform() {
+    each_engine(&[party::MIGRATIONS, MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let payment = world.planned(&[(1, 7, 500, 0)], Capture::Now);
+        let key = format!("create:{}", payment.id);
+        let resume = |actor: Actor, key: &str| {
+            let key = key.to_owned();
+            world.run(move |tx, now| requests::resume(tx, now, actor, &key))
+        };
+        let refused = |it: Result<(), requests::ResumeError>| it.unwrap_err().to_string();
+        let early = refused(resume(Actor::Platform, &key));
+        assert_eq!(early, "the request is queued; parked is needed");
+        assert_eq!(refused(resume(Actor::Platform, "x")), "there is no request x");
+        for _ in 0..2 {
+            park(&world);
+            let parked = db.read(|tx| requests::parked(tx, 9)).unwrap();
+            let all: Vec<_> = parked.iter().map(|it| (it.key.as_str(), it.amount)).collect();
+            assert_eq!(all, [(key.as_str(), cny(500))]);
+            let stranger = resume(Actor::Person(PartyId::from_raw(5)), &key);
+            assert!(matches!(stranger, Err(requests::ResumeError::May(_))), "{stranger:?}");
+            resume(Actor::Platform, &key).unwrap();
+            assert!(world.breaks().is_empty(), "its break is closed");
+        }
+        assert!(db.read(|tx| requests::parked(tx, 9)).unwrap().is_empty());
+        // What became of it is asked first; the provider never saw it.
+        assert_eq!(due(&world)[0].kind, RequestKind::Query);
+        answer(&world, &key, Answered::NeverSeen);
+        assert_eq!(due(&world)[0].kind, RequestKind::Create);
+        answer(&world, &key, accepted());
+        assert_eq!(world.payment(payment.id).state, PaymentState::Pending);
+        world.sound();
+    });
+}
+
+/// A payment of two orders, guaranteed; the capture of the first is refused.
+fn refused_capture(world: &World<'_>) -> treasury::PaymentId {
+    let id = world.planned(&[(1, 7, 500, 50), (2, 7, 300, 0)], Capture::OnAccept).id;
+    world.hear(id, What::Authorised(cny(800)));
+    world.give_back(id, 1, 100).unwrap();
+    for order in [1, 2] {
+        let posting = world.id();
+        world.run(move |tx, now| payment::request_capture(tx, now, id, order, posting)).unwrap();
+    }
+    let waits = world.give_back(id, 1, 150).unwrap();
+    assert_eq!(waits.how, payment::How::Waiting);
+    answer(world, &format!("capture:{id}:1"), Answered::Refused { code: "expired".into() });
+    assert_eq!(world.breaks(), ["capture_refused"]);
+    id
+}
+
+#[test]
+fn a_capture_that_was_refused_and_comes_all_the_same_is_booked_and_gives_back_what_was_called_off()
+{
+    for (whole, called_off_later) in [(true, 0), (false, 0), (false, 250)] {
+        each_engine(&[MIGRATIONS], |db, _| {
+            let world = World::new(db);
+            let id = refused_capture(&world);
+            if whole {
+                world.hear(id, What::Captured(cny(300)));
+            }
+            if called_off_later > 0 {
+                let given = world.give_back(id, 1, called_off_later).unwrap();
+                assert_eq!(given.how, payment::How::Void);
+            }
+            let mut event = world.event(id, What::Captured(cny(400)));
+            event.reference = Some(format!("capture:{id}:1"));
+            let heard = world.record(event.clone());
+            assert_eq!((heard.broken, heard.orders.as_slice()), (None, &[1][..]));
+            assert!(world.breaks().is_empty(), "the refusal is history");
+            assert_eq!(world.balance(Account::RefundInTransit, 1), -150 - called_off_later);
+            let part = *world.payment(id).part(1).unwrap();
+            assert_eq!((part.voided, part.captured), (cny(100), cny(400)));
+            assert_eq!(part.held(), cny(250 - called_off_later));
+            assert!(!world.record(event).first_time);
+            // The first hundred were given up before: they are not refunded.
+            let refunds = db.read(|tx| payment::refunds_of(tx, 1)).unwrap();
+            assert_eq!(refunds[0].state, RefundState::Completed);
+            assert!(refunds[1..].iter().all(|it| it.state == RefundState::Pending));
+            // Once more would be too much.
+            let again = world.hear(id, What::Captured(cny(400)));
+            assert!(again.broken.is_some());
+            world.sound();
+        });
+    }
 }
 
 #[test]
@@ -161,10 +263,12 @@ fn a_request_that_was_taken_is_asked_about_until_its_message_is_here() {
         world.run(move |tx, now| payment::request_capture(tx, now, id, 1, posting)).unwrap();
         let key = due(&world).remove(0).key;
         answer(&world, &key, accepted());
-        // Refusals of an earlier try do not undo what it has.
+        // A refusal, maybe of an earlier try, does not undo what it has: it is asked at once.
         answer(&world, &key, Answered::Refused { code: "late".into() });
+        assert_eq!(due(&world)[0].kind, RequestKind::Query);
+        answer(&world, &key, accepted());
         assert!(due(&world).is_empty());
-        world.wait(600);
+        world.wait(1_200);
         let again = due(&world);
         assert_eq!((again[0].kind, again[0].asks), (RequestKind::Query, RequestKind::Capture));
         answer(&world, &key, accepted());
@@ -210,6 +314,36 @@ fn a_payment_is_asked_about_once_and_the_answer_says_when_it_is_here() {
         assert_eq!(answer(&world, &key, accepted()), Some(Milestone::Asked(payment)));
         assert_eq!(answer(&world, &key, accepted()), None, "once");
         assert_eq!(ask(), Some(requests::Asked { since, answered: true }));
+        world.sound();
+    });
+}
+
+#[test]
+fn what_the_provider_took_and_then_refuses_twice_is_refused() {
+    each_engine(&[MIGRATIONS], |db, _| {
+        let world = World::new(db);
+        let payment = world.paid(&[(1, 7, 500, 0)]);
+        world.send();
+        let given = world.give_back(payment.id, 1, 200).unwrap();
+        let key = due(&world).remove(0).key;
+        answer(&world, &key, accepted());
+        let refused = || Answered::Refused { code: "closed_account".into() };
+        assert_eq!(answer(&world, &key, refused()), None, "once may be an earlier try's");
+        assert_eq!(due(&world)[0].kind, RequestKind::Query);
+        let heard = answer(&world, &key, refused());
+        assert_eq!(heard, Some(Milestone::RefundFailed(given.refund)));
+        assert_eq!(world.balance(Account::Escrow, 1), -500);
+        world.wait(86_400);
+        assert!(due(&world).is_empty());
+
+        // When its message was heard, a refusal is too late.
+        let given = world.give_back(payment.id, 1, 300).unwrap();
+        let key = due(&world).remove(0).key;
+        answer(&world, &key, accepted());
+        world.hear(payment.id, What::RefundCompleted(given.refund));
+        assert_eq!(answer(&world, &key, refused()), None);
+        let refund = db.read(|tx| payment::refund_by_id(tx, given.refund)).unwrap().unwrap();
+        assert_eq!(refund.state, RefundState::Completed);
         world.sound();
     });
 }

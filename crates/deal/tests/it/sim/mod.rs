@@ -108,7 +108,7 @@ fn watched(db: &Db, seed: u64, commands: u64) {
     let (_, mut never) = compare_states(&seen, &all);
     // What the provider alone does is simulated with the money.
     never.retain(|(machine, from, to)| match machine.as_str() {
-        "refund" => to == "waiting" || (from == "waiting" && to == "pending"),
+        "refund" => (from.is_empty() && to == "waiting") || (from == "waiting" && to == "pending"),
         "payment" | "payout" | "voucher" => false,
         _ => true,
     });

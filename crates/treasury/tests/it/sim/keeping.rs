@@ -70,7 +70,8 @@ impl Lane<'_> {
         self.model.move_money((Account::MerchantPayable, it.merchant), escrow, net);
         self.model.move_money((Account::Commission, 0), escrow, commission);
         self.model.move_money((Account::Tips, it.merchant), escrow, tip);
-        *self.model.unpaid.entry(it.merchant).or_default() += net + tip;
+        *self.model.unpaid.entry(it.merchant).or_default() += net;
+        *self.model.unpaid_tips.entry(it.merchant).or_default() += tip;
     }
 
     pub(super) fn reverse(&mut self) {
@@ -187,27 +188,27 @@ impl Lane<'_> {
 
     pub(super) fn pay_out(&mut self) {
         let merchant = self.any_merchant();
-        let owes = self.model.books.get(&(Account::MerchantPayable, merchant)).copied();
-        if owes.unwrap_or_default() > 0 {
-            // Left out for now: her workers' tips would be set off against what she owes, which
-            // the audit calls money for nothing.
-            return;
-        }
-        let unpaid = self.model.unpaid.get(&merchant).copied().unwrap_or_default();
+        let net = self.model.unpaid.get(&merchant).copied().unwrap_or_default();
+        let tip = self.model.unpaid_tips.get(&merchant).copied().unwrap_or_default();
+        // Her workers' tips are theirs, whatever she owes.
+        let tips_alone = net < 0 && tip > 0;
+        let due = if tips_alone { tip } else { net + tip };
         match self.world.pay_out(merchant, 5_000) {
             Made::Payout(made) => {
-                assert_eq!(made.amount.minor, unpaid);
-                assert!(unpaid >= 5_000);
+                assert_eq!((made.amount.minor, made.tip.minor), (due, tip));
+                assert!(due >= 5_000);
                 let transit = (Account::PayoutInTransit, merchant);
-                let (net, tip) = (made.net.minor, made.tip.minor);
-                self.model.move_money(transit, (Account::MerchantPayable, merchant), net);
+                self.model.move_money(transit, (Account::MerchantPayable, merchant), due - tip);
                 self.model.move_money(transit, (Account::Tips, merchant), tip);
-                self.model.unpaid.insert(merchant, 0);
+                self.model.unpaid_tips.insert(merchant, 0);
+                if !tips_alone {
+                    self.model.unpaid.insert(merchant, 0);
+                }
             }
-            Made::Nothing => assert_eq!(unpaid, 0),
+            Made::Nothing => assert_eq!(due, 0),
             Made::Held { amount, .. } => {
-                assert_eq!(amount.minor, unpaid);
-                assert!(unpaid < 5_000);
+                assert_eq!(amount.minor, if tips_alone { net } else { due });
+                assert!(due < 5_000);
             }
         }
     }

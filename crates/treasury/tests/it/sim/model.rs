@@ -62,6 +62,7 @@ pub(super) struct Model {
     pub(super) open: Vec<Refund>,
     pub(super) vouchers: BTreeMap<VoucherId, Voucher>,
     pub(super) unpaid: BTreeMap<i64, i64>,
+    pub(super) unpaid_tips: BTreeMap<i64, i64>,
     pub(super) heard: Vec<ProviderEvent>,
     pub(super) breaks: usize,
 }
