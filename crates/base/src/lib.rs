@@ -8,6 +8,7 @@ pub mod fold;
 pub mod geo;
 pub mod hours;
 pub mod ids;
+pub mod machine;
 pub mod money;
 pub mod plain;
 pub mod sign;

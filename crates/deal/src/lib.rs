@@ -19,6 +19,7 @@ pub mod fulfilment;
 mod giveback;
 mod ids;
 mod inner;
+mod machines;
 mod no_show;
 pub mod order;
 pub mod pass;
@@ -39,6 +40,7 @@ pub use ids::{
     ReviewId, TooFewIds,
 };
 pub use inner::Inner;
+pub use machines::MACHINES;
 
 /// The tables of this crate.
 pub const MIGRATIONS: &[store::Migration] =

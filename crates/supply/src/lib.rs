@@ -19,6 +19,9 @@ use party::{PartyId, PremisesId};
 pub const MIGRATIONS: &[store::Migration] =
     store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql");
 
+/// The state machines of this crate's rows.
+pub const MACHINES: &[base::machine::Machine] = &[capacity::CLAIM];
+
 base::ids! {
     /// Something sold at a place, on terms.
     pub struct OfferId = "ofr";

@@ -18,6 +18,7 @@ mod check;
 pub mod commission;
 pub mod day;
 pub mod ledger;
+mod machines;
 pub mod payment;
 pub mod payout;
 pub mod provider;
@@ -29,6 +30,7 @@ pub mod voucher;
 
 pub use check::check;
 pub use ledger::{Account, Leg, PostError, Posting};
+pub use machines::MACHINES;
 pub use payment::{
     Bearer, Capture, GiveBack, GiveBackError, GivenBack, Method, Milestone, Part, Payment,
     PaymentState, Plan, PlanError, ProviderEvent, RecordError, Recorded, What,

@@ -3,6 +3,7 @@
 
 mod house;
 mod run;
+mod states;
 
 mod bench;
 mod books;

@@ -6,12 +6,14 @@
 mod cluster;
 mod postgres;
 mod prepare;
+mod watch;
 
 use std::path::PathBuf;
 
 pub use cluster::{Cluster, Durability};
 pub use postgres::{checkpoint, empty_postgres, empty_postgres_in, fresh_postgres, rows_as_text};
 pub use prepare::{prepare_all, texts_in};
+pub use watch::{Seen, compare_states, states_seen, watch_states};
 
 use crate::db::Db;
 use crate::migrate::Migration;

@@ -16,6 +16,7 @@ mod power_loss;
 mod record;
 mod texts;
 mod vault;
+mod watch;
 
 use store::{Migration, StoreError, Tx, args};
 

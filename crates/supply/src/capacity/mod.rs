@@ -70,6 +70,16 @@ base::plain_enum! {
     }
 }
 
+base::machine! {
+    /// A promise on cells.
+    pub CLAIM: "claim", ClaimState of "claim";
+    begin => Held: "C" "hold",
+    Held => Confirmed: "P" "payment rule met",
+    Held => Released: "P" "expired, or given up",
+    Confirmed => Consumed: "M" "redeem",
+    Confirmed => Released: "C" "cancel, or P after no-show",
+}
+
 base::plain_enum! {
     /// Whether a pool may be claimed on.
     pub enum PoolState {

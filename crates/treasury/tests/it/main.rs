@@ -4,6 +4,7 @@
 mod cash;
 mod faults;
 mod flow;
+mod machines;
 mod money;
 mod planted;
 mod reconcile;
