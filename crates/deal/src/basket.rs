@@ -12,9 +12,9 @@ use supply::offer::{self, ChoiceError, Chosen, FulfilmentKind, OfferKind, Sellab
 use supply::terms::Terms;
 
 use crate::checkout::{Basket, Wish};
-use crate::discount::{self, Discount};
-use crate::ids::{CheckoutId, DiscountId};
+use crate::ids::{CheckoutId, PromotionId};
 use crate::order;
+use crate::promotion::{self, Asked, PROMOTIONS_MAX, Presented, Rule};
 use crate::quote::{self, Priced, Quote};
 
 /// The most lines in one basket.
@@ -121,11 +121,20 @@ pub enum BasketError {
         /// Her reason.
         reason: String,
     },
-    /// No such reduction here and now.
-    #[error("discount: {discount} does not apply here and now")]
-    Discount {
+    /// Too many promotions, or one of them twice.
+    #[error("promotions: at most {PROMOTIONS_MAX} different ones are needed")]
+    Promotions,
+    /// No such promotion of this merchant's in this currency.
+    #[error("promotions: {promotion} is none of this merchant's in this currency")]
+    Promotion {
         /// What was asked.
-        discount: DiscountId,
+        promotion: PromotionId,
+    },
+    /// Somebody took the last of it in this moment.
+    #[error("promotions: {promotion} was taken in this moment; ask for the basket again")]
+    Gone {
+        /// What was asked.
+        promotion: PromotionId,
     },
     /// A sum does not fit.
     #[error(transparent)]
@@ -148,7 +157,7 @@ pub(crate) struct Prepared {
     merchant: PartyId,
     commission: (i64, i64),
     terms: Terms,
-    discount: Option<Discount>,
+    presented: Vec<Presented>,
     lines: Vec<Line>,
 }
 
@@ -163,6 +172,7 @@ struct Line {
 pub(crate) fn prepare(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    buyer: PartyId,
     basket: &Basket,
 ) -> Result<Prepared, BasketError> {
     figures(basket)?;
@@ -174,17 +184,23 @@ pub(crate) fn prepare(
     let wanted_at = wanted_at(now, basket, &lines)?;
     open(tx, basket.premises, wanted_at)?;
     let merchant = lines[0].sold.merchant;
-    let discount = match basket.discount {
-        Some(id) => Some(
-            discount::applicable(tx, now, id, merchant, currency)?
-                .ok_or(BasketError::Discount { discount: id })?,
-        ),
-        None => None,
+    let asked = Asked {
+        buyer,
+        merchant,
+        premises: basket.premises,
+        currency,
+        fulfilment: basket.fulfilment,
+        wanted_at,
     };
+    let presented = promotion::presented(tx, now, &asked, &basket.promotions)?
+        .map_err(|promotion| BasketError::Promotion { promotion })?;
     let priced: Vec<Priced> = lines
         .iter()
         .zip(&basket.wishes)
         .map(|(line, wish)| Priced {
+            offer: line.sold.offer,
+            variant: line.sold.variant,
+            category: line.sold.category.clone(),
             unit: line.unit,
             quantity: wish.quantity,
             tax_ppm: line.sold.tax_ppm,
@@ -193,11 +209,12 @@ pub(crate) fn prepare(
         .collect();
     let packing = packing(basket, &lines, currency)?;
     let tip = Money::new(basket.tip_minor, currency);
-    let quote = quote::quote(&priced, discount.as_ref().map(Discount::reduction), packing, tip)?;
+    let rules: Vec<Rule> = presented.iter().map(|it| it.rule.clone()).collect();
+    let quote = quote::quote(&priced, &rules, packing, tip)?;
     let commission = treasury::commission::rate_for(tx, merchant, now)?;
     let wants = order::joined(lines.iter().flat_map(|it| it.wants.clone()).collect());
     let terms = gentlest(&lines);
-    Ok(Prepared { quote, wants, wanted_at, merchant, commission, terms, discount, lines })
+    Ok(Prepared { quote, wants, wanted_at, merchant, commission, terms, presented, lines })
 }
 
 fn figures(basket: &Basket) -> Result<(), BasketError> {
@@ -208,6 +225,11 @@ fn figures(basket: &Basket) -> Result<(), BasketError> {
         if !(1..=QUANTITY_MAX).contains(&wish.quantity) {
             return Err(BasketError::Quantity { at, got: wish.quantity });
         }
+    }
+    let asked = &basket.promotions;
+    let twice = asked.iter().enumerate().any(|(at, it)| asked[..at].contains(it));
+    if twice || asked.len() > PROMOTIONS_MAX {
+        return Err(BasketError::Promotions);
     }
     if basket.tip_minor < 0 {
         return Err(BasketError::Tip { got: basket.tip_minor });
@@ -328,10 +350,10 @@ pub(crate) fn insert(
     tx.later(
         "insert into orders (id, checkout, buyer, merchant, premises, state, version, fulfilment, \
          claim, currency, goods_minor, discount_minor, packing_minor, tip_minor, tax_minor, \
-         total_minor, discount, funder, return_rule, threshold_minor, commission_ppm, \
-         commission_version, terms, wanted_at, auto_accept) \
+         total_minor, platform_minor, commission_ppm, commission_version, terms, wanted_at, \
+         auto_accept) \
          values ($1, $2, $3, $4, $5, 'draft', 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-         $16, $17, $18, $19, $20, $21, $22, $23)",
+         $16, $17, $18, $19, $20)",
         args![
             basket.order,
             checkout,
@@ -347,10 +369,7 @@ pub(crate) fn insert(
             quote.tip.minor,
             quote.tax.minor,
             quote.total.minor,
-            it.discount.as_ref().map(|it| it.id),
-            it.discount.as_ref().map(|it| it.funder),
-            it.discount.as_ref().map(|it| it.return_rule),
-            it.discount.as_ref().map(|it| it.threshold.minor),
+            promotion::split_funds(&quote.promotions, &it.presented, quote.total.currency).minor,
             it.commission.0,
             it.commission.1,
             it.terms.to_text(),
@@ -358,7 +377,18 @@ pub(crate) fn insert(
             auto_accept
         ],
     )?;
-    insert_lines(tx, basket, it)
+    insert_lines(tx, basket, it)?;
+    promotion::freeze(tx, basket.order, &quote.promotions, &it.presented)
+}
+
+/// Takes what the basket has of its promotions; one that is no longer there comes back as the error.
+pub(crate) fn take(
+    tx: &mut Tx<'_>,
+    buyer: PartyId,
+    basket: &Basket,
+    it: &Prepared,
+) -> Result<Result<(), PromotionId>> {
+    promotion::take(tx, buyer, basket.order, &it.quote.promotions, &it.presented)
 }
 
 fn insert_lines(tx: &mut Tx<'_>, basket: &Basket, it: &Prepared) -> Result<()> {

@@ -14,11 +14,12 @@ use supply::terms::FreeCancel;
 use crate::clock;
 use crate::fulfilment::{self, Fulfilment, FulfilmentState, emit};
 use crate::giveback::{self, Back, Fee};
-use crate::ids::{FreshIds, OrderId};
+use crate::ids::{FreshIds, OrderId, PromotionId};
 use crate::inner::{Inner, OrInner as _};
-use crate::order::{self, Order, OrderLine, OrderState, ReturnRule};
+use crate::order::{self, Order, OrderLine, OrderState};
 use crate::pass;
-use crate::quote;
+use crate::promotion::{self, Frozen};
+use crate::returns::{self, Returned, Standing};
 
 /// How long a preview holds, in seconds.
 pub const PREVIEW_S: i64 = 10 * 60;
@@ -151,6 +152,7 @@ pub fn confirm(tx: &mut Tx<'_>, now: Timestamp, cmd: Confirm) -> Result<Conseque
 struct Case {
     order: Order,
     lines: Vec<OrderLine>,
+    frozen: Vec<Frozen>,
     fulfilments: Vec<Fulfilment>,
     voucher_unused: Money,
     /// To be paid at the counter and not paid yet, or accepted and the provider refused to take the
@@ -171,6 +173,7 @@ fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelErr
         .into_iter()
         .filter(|it| it.ended_at.is_none())
         .collect();
+    let frozen = promotion::of_order(tx, &order)?;
     let mut voucher_unused = Money::zero(order.total.currency);
     for voucher in fulfilments.iter().filter_map(|it| it.voucher) {
         let unused = treasury::voucher::unused_value(tx, voucher).inner("reading the voucher")?;
@@ -178,7 +181,7 @@ fn case(tx: &mut Tx<'_>, order: OrderId, actor: Actor) -> Result<Case, CancelErr
     }
     let asked = order.is_cash() || order.state != OrderState::Placed;
     let unpaid = asked && !pass::paid(tx, &order)?;
-    Ok(Case { order, lines, fulfilments, voucher_unused, unpaid })
+    Ok(Case { order, lines, frozen, fulfilments, voucher_unused, unpaid })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +193,10 @@ struct Effect {
     whole: bool,
     /// (line, quantity, what is given back of it)
     parts: Vec<(i64, i64, Money)>,
+    /// Promotions whose threshold is met no longer.
+    falls: Vec<PromotionId>,
+    /// What the platform's additions reduce of what stays.
+    stays: Money,
 }
 
 /// The rule alone.
@@ -226,7 +233,8 @@ fn effect(case: &Case, now: Timestamp, what: &What) -> Result<Effect, CancelErro
 }
 
 fn whole_at(fee_ppm: i64, fee: Money, refund: Money) -> Effect {
-    Effect { fee, fee_ppm, refund, whole: true, parts: Vec::new() }
+    let stays = Money::zero(fee.currency);
+    Effect { fee, fee_ppm, refund, whole: true, parts: Vec::new(), falls: Vec::new(), stays }
 }
 
 /// The fee of the frozen terms, in parts per million of what is called off: nothing while cancelling
@@ -254,15 +262,13 @@ fn lines_effect(
     asked: &[(i64, i64)],
 ) -> Result<Effect, CancelError> {
     let order = &case.order;
-    let mut parts = Vec::new();
-    let mut goods_left = 0_i64;
+    let mut units = Vec::new();
     let mut back = Money::zero(order.total.currency);
     for line in &case.lines {
         let mut each = asked.iter().filter(|it| it.0 == line.line).map(|it| it.1);
         // A quantity below 1, or a sum that no number holds, is none that is left.
         let quantity = each.try_fold(0_i64, |sum, it| sum.checked_add(it).filter(|_| it > 0));
         let quantity = quantity.ok_or(CancelError::Line { line: line.line, left: line.current })?;
-        goods_left += (line.price.minor) * (line.current - quantity).max(0);
         if quantity == 0 {
             continue;
         }
@@ -272,16 +278,16 @@ fn lines_effect(
         if !(1..=line.current).contains(&quantity) {
             return Err(CancelError::Line { line: line.line, left: line.current });
         }
-        parts.push((line.line, quantity, part_of(line, quantity)?));
+        units.push((line.line, quantity));
     }
     if let Some(&(line, _)) = asked.iter().find(|it| case.lines.iter().all(|l| l.line != it.0)) {
         return Err(CancelError::Line { line, left: 0 });
     }
-    let below = order.return_rule == Some(ReturnRule::TestThreshold)
-        && order.threshold_minor.is_some_and(|it| goods_left < it);
-    if below {
-        parts = without_discount(case, parts)?;
-    }
+    let held = main.amount.minus(main.tip).and_then(|it| it.minus(order.packing));
+    let held = Some(held.map_err(Inner::from)?);
+    let standing = Standing { lines: &case.lines, frozen: &case.frozen, held };
+    let Returned { parts, falls, stays } =
+        returns::returned(&standing, &units, back).map_err(Inner::from)?;
     for (_, _, sum) in &parts {
         back = back.plus(*sum).map_err(Inner::from)?;
     }
@@ -295,56 +301,7 @@ fn lines_effect(
     let fee_ppm = fee_ppm(order, main, now);
     let fee = back.ppm(fee_ppm).map_err(Inner::from)?;
     let refund = back.minus(fee).map_err(Inner::from)?;
-    Ok(Effect { fee, fee_ppm, refund, whole: false, parts })
-}
-
-/// What `quantity` units of a line hold: their part of the line's net price, split so that all units
-/// together give exactly the line.
-fn part_of(line: &OrderLine, quantity: i64) -> Result<Money, Inner> {
-    let net = line.goods.minus(line.discount)?;
-    let gone = line.quantity - line.current;
-    let upto = |units: i64| share(net, units, line.quantity);
-    Ok(upto(gone + quantity)?.minus(upto(gone)?)?)
-}
-
-/// The first `units` of `of` equal parts of a sum, rounded half up; all of them are the sum.
-fn share(sum: Money, units: i64, of: i64) -> Result<Money, Inner> {
-    let exact = i128::from(sum.minor) * i128::from(units);
-    let minor = (exact * 2 + i128::from(of)) / (i128::from(of) * 2);
-    let minor = i64::try_from(minor).map_err(|_| base::MoneyError::Overflow)?;
-    Ok(Money::new(minor, sum.currency))
-}
-
-/// Below the threshold the discount falls away: what is left of the order pays its full price.
-fn without_discount(
-    case: &Case,
-    parts: Vec<(i64, i64, Money)>,
-) -> Result<Vec<(i64, i64, Money)>, CancelError> {
-    let mut left = discount_left(case)?;
-    let mut out = Vec::with_capacity(parts.len());
-    for (number, quantity, _) in parts {
-        let line = case.lines.iter().find(|it| it.line == number);
-        let goods = line.map_or(Ok(Money::zero(left.currency)), |it| it.price.times(quantity));
-        let goods = goods.map_err(Inner::from)?;
-        let off = Money::new(left.minor.min(goods.minor), left.currency);
-        let back = quote::returned(goods, off, off, true).map_err(Inner::from)?;
-        left = left.minus(off).map_err(Inner::from)?;
-        out.push((number, quantity, back));
-    }
-    Ok(out)
-}
-
-/// What is left of the reduction within what is open: what its goods cost, less what they hold.
-fn discount_left(case: &Case) -> Result<Money, Inner> {
-    let mut goods = Money::zero(case.order.total.currency);
-    for line in case.lines.iter().filter(|it| it.voucher_uses == 0) {
-        goods = goods.plus(line.price.times(line.current)?)?;
-    }
-    let main = case.fulfilments.iter().find(|it| it.voucher.is_none());
-    let Some(main) = main else { return Ok(Money::zero(goods.currency)) };
-    let held = main.amount.minus(main.tip)?.minus(case.order.packing)?;
-    let left = goods.minus(held)?;
-    Ok(Money::new(left.minor.max(0), left.currency))
+    Ok(Effect { fee, fee_ppm, refund, whole: false, parts, falls, stays })
 }
 
 fn carry_out(
@@ -366,7 +323,8 @@ fn carry_out(
     // What the platform added to what goes: with the whole order all of it. The fee's share of it is
     // the merchant's, the rest goes back to the platform.
     let left = giveback::addition_left(tx, order)?;
-    let goes = if effect.whole { left } else { shares_of(case, effect, left)? };
+    let goes = if effect.whole || left.minor == 0 { left } else { left.minus(effect.stays)? };
+    let goes = Money::new(goes.minor.max(0), goes.currency);
     if effect.whole {
         all(tx, now, case, fresh)?
     } else {
@@ -407,23 +365,6 @@ fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Re
     Ok(())
 }
 
-/// What the platform added to what goes, if it funds the reduction: all of it that no longer reduces
-/// what stays, so that the merchant has the full price of what she keeps, and no more.
-fn shares_of(case: &Case, effect: &Effect, held: Money) -> Result<Money, Inner> {
-    let nothing = Money::zero(case.order.total.currency);
-    if !case.order.platform_funds() {
-        return Ok(nothing);
-    }
-    let mut stays = discount_left(case)?;
-    for (number, quantity, back) in &effect.parts {
-        let Some(line) = case.lines.iter().find(|it| it.line == *number) else { continue };
-        let goods = line.price.times(*quantity)?;
-        stays = stays.minus(goods.minus(*back)?)?;
-    }
-    let goes = held.minus(stays)?;
-    Ok(Money::new(goes.minor.max(0), goes.currency))
-}
-
 /// Takes units of lines out.
 fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result<(), Inner> {
     let order = &case.order;
@@ -443,6 +384,9 @@ fn some(tx: &mut Tx<'_>, now: Timestamp, case: &Case, effect: &Effect) -> Result
             supply::capacity::release_part(tx, now, claim, want.pool, units)
                 .inner("releasing part of the claim")?;
         }
+    }
+    for promotion in &effect.falls {
+        promotion::fall(tx, order.id, *promotion)?;
     }
     if order.claim.is_some() && !is_counted(case, effect) {
         // The claim has ended with its last part; what is left needs none.

@@ -3,7 +3,7 @@
 use base::{Id, Timestamp};
 use store::{Result, Tx, Violation, args};
 
-use crate::ids::{OrderId, PassId};
+use crate::ids::{OrderId, PassId, PromotionId};
 
 /// How late a clock may be before it counts as broken, in seconds.
 const GRACE_S: i64 = 3_600;
@@ -21,6 +21,7 @@ struct Question {
 enum Of {
     Order,
     Pass,
+    Promotion,
 }
 
 /// Questions that need no time.
@@ -123,6 +124,84 @@ const QUESTIONS: &[Question] = &[
     },
 ];
 
+/// Questions about promotions.
+const PROMOTIONS: &[Question] = &[
+    Question {
+        invariant: 1,
+        name: "promotion_taken_differs",
+        sql: "select p.id, p.taken from promotion p where p.taken <> case \
+              when p.claim_until is not null then (select count(*) from coupon c \
+              where c.promotion = p.id and c.state <> 'expired') \
+              when p.quota is null and p.per_person is null then 0 \
+              else (select count(*) from order_promotion u \
+              where u.promotion = p.id and u.state <> 'returned') end",
+        detail: "is its count, which is not the number of those that are out",
+        of: Of::Promotion,
+    },
+    Question {
+        invariant: 1,
+        name: "promotion_of_a_person_differs",
+        sql: "select h.promotion, h.taken from promotion_person h \
+              join promotion p on p.id = h.promotion where h.taken > p.per_person \
+              or h.taken <> case when p.claim_until is not null then (select count(*) \
+              from coupon c where c.promotion = p.id and c.person = h.person \
+              and c.state <> 'expired') else (select count(*) from order_promotion u \
+              join orders o on o.id = u.orders where u.promotion = p.id \
+              and o.buyer = h.person and u.state <> 'returned') end",
+        detail: "is what one person is counted to have of it, which she has not or may not have",
+        of: Of::Promotion,
+    },
+    Question {
+        invariant: 2,
+        name: "order_discount_differs_from_promotions",
+        sql: "select o.id, o.discount_minor from orders o left join ( \
+              select orders, cast(sum(off_minor) as bigint) as off, \
+              cast(sum(platform_minor + government_minor) as bigint) as added \
+              from order_promotion group by orders) u on u.orders = o.id \
+              where o.discount_minor <> coalesce(u.off, 0) \
+              or o.platform_minor <> coalesce(u.added, 0)",
+        detail: "minor units off, but its promotions come to something else",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 2,
+        name: "promotion_shares_differ",
+        sql: "select u.orders, u.off_minor from order_promotion u where u.off_minor <> ( \
+              select cast(coalesce(sum(l.off_minor), 0) as bigint) from order_promotion_line l \
+              where l.orders = u.orders and l.promotion = u.promotion)",
+        detail: "minor units of a promotion, but its lines' shares add up to something else",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 2,
+        name: "line_discount_differs_from_shares",
+        sql: "select l.orders, l.discount_minor from order_line l where l.discount_minor > 0 \
+              and l.discount_minor <> (select cast(coalesce(sum(s.off_minor), 0) as bigint) \
+              from order_promotion_line s where s.orders = l.orders and s.line = l.line)",
+        detail: "minor units off a line, but its shares add up to something else",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 6,
+        name: "promotion_outlives_its_order",
+        sql: "select o.id, u.promotion from order_promotion u join orders o on o.id = u.orders \
+              where (u.state = 'locked') <> (o.ended_at is null) \
+              or (u.state in ('used', 'settled')) <> (o.state = 'completed')",
+        detail: "is a promotion that does not stand where its order stands",
+        of: Of::Order,
+    },
+    Question {
+        invariant: 4,
+        name: "coupon_without_its_order",
+        sql: "select c.promotion, c.id from coupon c where c.state in ('locked', 'used') \
+              and not exists (select 1 from order_promotion u where u.orders = c.orders \
+              and u.promotion = c.promotion and u.coupon = c.id \
+              and (u.state = c.state or (c.state = 'used' and u.state = 'settled')))",
+        detail: "is a coupon that is in no order which has it",
+        of: Of::Promotion,
+    },
+];
+
 /// Questions about what stands at this moment: `$1` is now.
 const STANDING: &[Question] = &[Question {
     invariant: 7,
@@ -173,7 +252,7 @@ const CLOCKS: &[Question] = &[
 pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>> {
     let mut found = Vec::new();
     let late = now.plus_s(-GRACE_S);
-    for it in QUESTIONS {
+    for it in QUESTIONS.iter().chain(PROMOTIONS) {
         found.extend(ask(tx, it, &[])?);
     }
     for it in CLOCKS {
@@ -213,7 +292,7 @@ fn shares(tx: &mut Tx<'_>, now: Timestamp, found: &mut Vec<Violation>) -> Result
 
 /// The texts of the audit, to be prepared on both engines by a test.
 pub fn texts() -> Vec<&'static str> {
-    QUESTIONS.iter().chain(CLOCKS).chain(STANDING).map(|it| it.sql).collect()
+    QUESTIONS.iter().chain(PROMOTIONS).chain(CLOCKS).chain(STANDING).map(|it| it.sql).collect()
 }
 
 fn ask(tx: &mut Tx<'_>, it: &Question, values: &[base::Val<'_>]) -> Result<Vec<Violation>> {
@@ -222,6 +301,7 @@ fn ask(tx: &mut Tx<'_>, it: &Question, values: &[base::Val<'_>]) -> Result<Vec<V
         let thing = match it.of {
             Of::Order => OrderId::from_raw(id).to_string(),
             Of::Pass => PassId::from_raw(id).to_string(),
+            Of::Promotion => PromotionId::from_raw(id).to_string(),
         };
         let more: i64 = row.get(1)?;
         let detail = format!("{more} {}", it.detail);

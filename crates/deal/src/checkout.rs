@@ -13,7 +13,7 @@ use crate::basket::{self, BasketError, Prepared};
 use crate::clock;
 use crate::fulfilment::emit;
 use crate::giveback;
-use crate::ids::{CheckoutId, DiscountId, FreshIds, OrderId};
+use crate::ids::{CheckoutId, FreshIds, OrderId, PromotionId};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, OrderState, Pay};
 use crate::pay;
@@ -69,8 +69,8 @@ pub struct Basket {
     pub fulfilment: FulfilmentKind,
     /// What.
     pub wishes: Vec<Wish>,
-    /// A reduction to be applied.
-    pub discount: Option<DiscountId>,
+    /// Promotions that she presents; those apply that together are best for her.
+    pub promotions: Vec<PromotionId>,
     /// A tip, in minor units of the offers' currency.
     pub tip_minor: i64,
     /// When she means to come; none: as soon as it can be ready.
@@ -170,7 +170,7 @@ pub fn hold(tx: &mut Tx<'_>, now: Timestamp, cmd: Hold) -> Result<Held, HoldErro
     }
     let mut prepared = Vec::with_capacity(cmd.baskets.len());
     for (at, basket) in cmd.baskets.iter().enumerate() {
-        let it = basket::prepare(tx, now, basket);
+        let it = basket::prepare(tx, now, cmd.buyer, basket);
         prepared.push(it.map_err(|error| HoldError::Basket { at, error })?);
     }
     let total = one_total(&prepared)?;
@@ -180,6 +180,12 @@ pub fn hold(tx: &mut Tx<'_>, now: Timestamp, cmd: Hold) -> Result<Held, HoldErro
         basket::insert(tx, cmd.id, cmd.buyer, basket, it)?;
     }
     clock::checkout_at(tx, cmd.id, hold_until)?;
+    for (at, (basket, it)) in cmd.baskets.iter().zip(&prepared).enumerate() {
+        basket::take(tx, cmd.buyer, basket, it)?.map_err(|promotion| HoldError::Basket {
+            at,
+            error: BasketError::Gone { promotion },
+        })?;
+    }
     // Last, so that a hot cell is locked as briefly as can be.
     for (at, (basket, it)) in cmd.baskets.iter().zip(&prepared).enumerate() {
         claim(tx, now, basket, it, hold_until).map_err(|error| match error {
@@ -443,9 +449,8 @@ fn cash_is_right(tx: &mut Tx<'_>, orders: &[order::Order]) -> Result<(), PlaceEr
 }
 
 fn part(order: &order::Order) -> Part {
-    let nothing = Money::zero(order.total.currency);
-    let promotion = if order.platform_funds() { order.discount } else { nothing };
-    Part { order: order.id.raw(), merchant: order.merchant, amount: order.total, promotion }
+    let (amount, promotion) = (order.total, order.added);
+    Part { order: order.id.raw(), merchant: order.merchant, amount, promotion }
 }
 
 /// The checkout's clock: an open or unpaid checkout whose time is over lapses with its orders, and

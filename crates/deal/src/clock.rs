@@ -11,19 +11,27 @@ use store::{Result, Tx};
 
 use crate::accept::{self, DeclineReason};
 use crate::checkout;
-use crate::ids::{CheckoutId, FreshIds, OrderId};
+use crate::ids::{CheckoutId, FreshIds, OrderId, PromotionId};
 use crate::inner::Inner;
 use crate::no_show;
 use crate::order::{self, OrderState};
+use crate::promotion;
 
 /// The job kind of a checkout's clock: hold and pay-by.
 pub const CHECKOUT: &str = "checkout.clock";
 /// The job kind of an order's clock: accept-by and no-show-after.
 pub const ORDER: &str = "order.clock";
 
+/// The job kind of a promotion's clock: its coupons expire.
+pub const PROMOTION: &str = "promotion.clock";
+
 /// What the job runner calls for this crate's clocks.
-pub const HANDLERS: &[(&str, Handler)] =
-    &[(CHECKOUT, on_checkout), (ORDER, on_order), (treasury::voucher::CLOCK, on_voucher)];
+pub const HANDLERS: &[(&str, Handler)] = &[
+    (CHECKOUT, on_checkout),
+    (ORDER, on_order),
+    (treasury::voucher::CLOCK, on_voucher),
+    (PROMOTION, on_promotion),
+];
 
 /// Sets the order's clock.
 pub(crate) fn order_at(tx: &mut Tx<'_>, order: OrderId, due: Timestamp) -> Result<()> {
@@ -51,6 +59,18 @@ fn on_order(
     fresh: &mut FreshIds,
 ) -> Result<(), JobError> {
     fire(tx, now, OrderId::from_raw(thing), fresh).map_err(failed)
+}
+
+fn on_promotion(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    thing: i64,
+    _: &mut FreshIds,
+) -> Result<(), JobError> {
+    if promotion::expire_coupons(tx, now, PromotionId::from_raw(thing))? {
+        tx.wake(PROMOTION, thing, now)?;
+    }
+    Ok(())
 }
 
 /// A voucher's time is over with its fulfilment's: its order's clock does both.

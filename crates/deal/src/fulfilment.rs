@@ -12,7 +12,7 @@ use crate::clock;
 use crate::giveback;
 use crate::ids::{FreshIds, FulfilmentId, OrderId};
 use crate::inner::{Inner, OrInner as _};
-use crate::order::{self, Funder, Order, OrderState};
+use crate::order::{self, Order, OrderState};
 use crate::pass::{self, PassState};
 use supply::offer::FulfilmentKind;
 
@@ -276,6 +276,7 @@ pub(crate) fn complete_if_done(
     if done == 1 {
         tx.sleep(clock::ORDER, order.id.raw())?;
         crate::personal::close(tx, now, order)?;
+        crate::promotion::used(tx, order)?;
         emit(tx, now, order, "order.completed", Actor::Platform, &[])?;
         return Ok(());
     }
@@ -342,8 +343,8 @@ impl Order {
     pub fn scope(&self) -> Scope {
         Scope { organisation: self.merchant, premises: Some(self.premises) }
     }
-    /// Whether the platform funds the reduction.
+    /// Whether the platform adds something to its money.
     pub(crate) fn platform_funds(&self) -> bool {
-        self.funder == Some(Funder::Platform)
+        self.added.minor > 0
     }
 }

@@ -13,8 +13,10 @@ base::ids! {
     pub struct RedemptionId = "red";
     /// A rating of something that was kept.
     pub struct ReviewId = "rev";
-    /// A reduction with its funder.
-    pub struct DiscountId = "dis";
+    /// A reduction with its conditions and funder. What it was called before stays good.
+    pub struct PromotionId = "dis";
+    /// A promotion's right that a person claimed.
+    pub struct CouponId = "cpn";
 }
 
 pub use base::{FreshIds, TooFewIds};

@@ -15,7 +15,6 @@ pub mod cancel;
 mod check;
 pub mod checkout;
 pub mod clock;
-pub mod discount;
 pub mod fulfilment;
 mod giveback;
 mod ids;
@@ -26,8 +25,10 @@ pub mod order;
 pub mod pass;
 pub mod pay;
 pub mod personal;
+pub mod promotion;
 pub mod quote;
 pub mod refund;
+mod returns;
 pub mod review;
 pub mod timeline;
 
@@ -35,11 +36,12 @@ pub use accept::{Accept, AnswerError, Decline, DeclineReason, accept, decline};
 pub use basket::{AHEAD_S, BasketError, LINES_MAX, QUANTITY_MAX};
 pub use check::{check, texts as check_texts};
 pub use ids::{
-    CheckoutId, DiscountId, FreshIds, FulfilmentId, OrderId, PassId, RedemptionId, ReviewId,
-    TooFewIds,
+    CheckoutId, CouponId, FreshIds, FulfilmentId, OrderId, PassId, PromotionId, RedemptionId,
+    ReviewId, TooFewIds,
 };
 pub use inner::Inner;
 pub use machines::MACHINES;
 
 /// The tables of this crate.
-pub const MIGRATIONS: &[store::Migration] = store::migrations!("deal"; "0001_deal.sql");
+pub const MIGRATIONS: &[store::Migration] =
+    store::migrations!("deal"; "0001_deal.sql", "0002_promotion.sql");

@@ -55,16 +55,6 @@ base::plain_enum! {
 }
 
 base::plain_enum! {
-    /// Who pays for a reduction.
-    pub enum Funder {
-        /// The merchant gets less.
-        Merchant = "merchant",
-        /// The platform makes up for it.
-        Platform = "platform",
-    }
-}
-
-base::plain_enum! {
     /// What a return does to a reduction, frozen at sale.
     pub enum ReturnRule {
         /// Each line keeps its share.
@@ -114,12 +104,9 @@ pub struct Order {
     pub tax: Money,
     /// What the consumer pays.
     pub total: Money,
-    /// Who funds the reduction.
-    pub funder: Option<Funder>,
-    /// What a return does to it.
-    pub return_rule: Option<ReturnRule>,
-    /// From which goods on it applies.
-    pub threshold_minor: Option<i64>,
+    /// What of the reduction the platform adds: its own part and the government's. The rest is the
+    /// merchant's.
+    pub added: Money,
     /// The platform's share, in parts per million.
     pub commission_ppm: i64,
     /// The version of the rule that gave it.
@@ -148,14 +135,14 @@ pub struct Order {
 
 const COLUMNS: &str = "select id, checkout, buyer, merchant, premises, state, version, fulfilment, \
     claim, currency, goods_minor, discount_minor, packing_minor, tip_minor, tax_minor, \
-    total_minor, funder, return_rule, threshold_minor, commission_ppm, commission_version, terms, \
-    wanted_at, auto_accept, pay, placed_at, rule_met_at, accept_by, accepted_at, ended_at, \
+    total_minor, platform_minor, commission_ppm, commission_version, terms, wanted_at, \
+    auto_accept, pay, placed_at, rule_met_at, accept_by, accepted_at, ended_at, \
     reason from orders";
 
 fn read(row: &Row<'_>) -> Result<Order> {
     let currency: Currency = row.get(9)?;
     let money = |at: usize| Ok::<_, store::StoreError>(Money::new(row.get(at)?, currency));
-    let terms: String = row.get(21)?;
+    let terms: String = row.get(19)?;
     Ok(Order {
         id: row.get(0)?,
         checkout: row.get(1)?,
@@ -172,21 +159,19 @@ fn read(row: &Row<'_>) -> Result<Order> {
         tip: money(13)?,
         tax: money(14)?,
         total: money(15)?,
-        funder: row.get(16)?,
-        return_rule: row.get(17)?,
-        threshold_minor: row.get(18)?,
-        commission_ppm: row.get(19)?,
-        commission_version: row.get(20)?,
-        terms: Terms::from_text(&terms).map_err(|_| row.wrong::<Terms>(21))?,
-        wanted_at: row.get(22)?,
-        auto_accept: row.get(23)?,
-        pay: row.get(24)?,
-        placed_at: row.get(25)?,
-        rule_met_at: row.get(26)?,
-        accept_by: row.get(27)?,
-        accepted_at: row.get(28)?,
-        ended_at: row.get(29)?,
-        reason: row.get(30)?,
+        added: money(16)?,
+        commission_ppm: row.get(17)?,
+        commission_version: row.get(18)?,
+        terms: Terms::from_text(&terms).map_err(|_| row.wrong::<Terms>(19))?,
+        wanted_at: row.get(20)?,
+        auto_accept: row.get(21)?,
+        pay: row.get(22)?,
+        placed_at: row.get(23)?,
+        rule_met_at: row.get(24)?,
+        accept_by: row.get(25)?,
+        accepted_at: row.get(26)?,
+        ended_at: row.get(27)?,
+        reason: row.get(28)?,
     })
 }
 
@@ -347,6 +332,9 @@ pub(crate) fn end(
          where id = $1 and state = $2",
         args![order.id, order.state, to, now, reason],
     )?;
+    if moved == 1 {
+        crate::promotion::ended(tx, now, order, to)?;
+    }
     // Before the payment rule was met the merchant saw nothing of her.
     if moved == 1 && order.rule_met_at.is_some() {
         crate::personal::close(tx, now, order)?;

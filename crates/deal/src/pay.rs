@@ -17,6 +17,7 @@ use crate::giveback::{self, Back};
 use crate::ids::{CheckoutId, FreshIds};
 use crate::inner::{Inner, OrInner as _};
 use crate::order::{self, Order, OrderState};
+use crate::promotion;
 
 pub use crate::accept_by::ACCEPT_S;
 
@@ -177,8 +178,16 @@ fn revive(
         too_late(tx, now, order, "account_closed", fresh)?;
         return Ok(false);
     }
+    if !promotion::retake(tx, now, order)? {
+        too_late(tx, now, order, "promotion_gone", fresh)?;
+        return Ok(false);
+    }
     if order.claim.is_some() {
-        return take_again(tx, now, order, fresh);
+        let again = take_again(tx, now, order, fresh)?;
+        if !again {
+            promotion::ended(tx, now, order, OrderState::Lapsed)?;
+        }
+        return Ok(again);
     }
     start_accepting(tx, now, order, fresh)?;
     Ok(true)

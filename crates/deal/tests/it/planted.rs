@@ -107,6 +107,42 @@ fn money_that_an_ended_order_still_holds_is_found() {
 }
 
 #[test]
+fn a_promotion_that_is_not_what_was_frozen_is_found() {
+    let held = |world: &World| {
+        let plain = crate::steps::plain(world, crate::steps::kind(0, 100), 0);
+        let it = deal::promotion::Promotion { quota: Some(9), per_person: Some(9), ..plain };
+        let id = crate::steps::promote(world, it);
+        (id.raw(), world.hold_reduced(NOW, &[(world.goods, 1)], Some(id)).unwrap().1.raw())
+    };
+    finds("promotion_taken_differs", |world| {
+        world.sql("update promotion set taken = 0 where id = $1", held(world).0);
+    });
+    finds("promotion_of_a_person_differs", |world| {
+        world.sql("update promotion_person set taken = 2 where promotion = $1", held(world).0);
+    });
+    finds("order_discount_differs_from_promotions", |world| {
+        world.sql("update orders set platform_minor = 1 where id = $1", held(world).1);
+    });
+    finds("promotion_shares_differ", |world| {
+        let text = "update order_promotion_line set off_minor = 99 where orders = $1";
+        world.sql(text, held(world).1);
+    });
+    finds("line_discount_differs_from_shares", |world| {
+        let text = "update order_promotion_line set line = 2 where orders = $1";
+        world.sql(text, held(world).1);
+    });
+    finds("promotion_outlives_its_order", |world| {
+        world.sql("update order_promotion set state = 'used' where orders = $1", held(world).1);
+    });
+    finds("coupon_without_its_order", |world| {
+        let (promotion, _) = held(world);
+        let text = "insert into coupon (id, promotion, person, state, orders, issued_at) \
+            values (1, $1, 1, 'locked', 1, 0)";
+        world.sql(text, promotion);
+    });
+}
+
+#[test]
 fn the_audits_texts_prepare_on_both_engines() {
     each_world(|world| {
         assert!(store::testing::prepare_all(&world.db, &deal::check_texts()).is_empty());

@@ -2,36 +2,25 @@
 
 use base::{Id as _, Money, Timestamp};
 use deal::cancel::{CancelError, Confirm, Consequence, Preview, What};
-use deal::discount::Discount;
 use deal::fulfilment::Ready;
-use deal::order::{Funder, OrderState, ReturnRule};
+use deal::order::{OrderState, ReturnRule};
 use deal::pass::Pass;
-use deal::{DiscountId, OrderId};
+use deal::promotion::{Funding, Promotion};
+use deal::{OrderId, PromotionId};
 use party::Actor;
 use supply::VariantId;
 use supply::offer::OfferKind;
 use treasury::Account;
 use treasury::payment::Method;
 
-use crate::steps::ready;
+use crate::steps::{kind, plain, promote, ready};
 use crate::world::{KEY, NOW, World, each_world, sell, yuan};
 
 /// 50.00 off from 200.00 on, tested again when something goes back.
-fn fifty_off(world: &World, funder: Funder) -> DiscountId {
-    let it = Discount {
-        id: world.db.ids().next(),
-        merchant: world.merchant,
-        funder,
-        off_ppm: 0,
-        off: yuan(5_000),
-        threshold: yuan(20_000),
-        return_rule: ReturnRule::TestThreshold,
-        valid_from: NOW,
-        valid_until: NOW.plus_s(86_400),
-    };
-    let id = it.id;
-    world.db.write(move |tx| deal::discount::create(tx, NOW, Actor::Platform, &it)).unwrap();
-    id
+fn fifty_off(world: &World, funding: Funding) -> PromotionId {
+    let return_rule = ReturnRule::TestThreshold;
+    let it = Promotion { funding, return_rule, ..plain(world, kind(0, 5_000), 20_000) };
+    promote(world, it)
 }
 
 fn priced(world: &World, minor: i64) -> VariantId {
@@ -39,8 +28,8 @@ fn priced(world: &World, minor: i64) -> VariantId {
     sell(&world.db, at, OfferKind::Goods, minor, None)
 }
 
-fn bought(world: &World, lines: &[(VariantId, i64)], funder: Funder) -> Pass {
-    let discount = fifty_off(world, funder);
+fn bought(world: &World, lines: &[(VariantId, i64)], funding: Funding) -> Pass {
+    let discount = fifty_off(world, funding);
     let (checkout, order) = world.hold_reduced(NOW, lines, Some(discount)).unwrap();
     let payment = world.place(NOW, checkout);
     assert!(world.paid(NOW, payment, world.order(order).total));
@@ -75,7 +64,7 @@ fn ends(world: &World, pass: &Pass, earned: i64) {
 
 #[test]
 fn who_funds_a_reduction_decides_what_the_merchant_earns() {
-    for (funder, earned) in [(Funder::Platform, 23_000), (Funder::Merchant, 18_000)] {
+    for (funder, earned) in [(Funding::PLATFORM, 23_000), (Funding::MERCHANT, 18_000)] {
         each_world(|world| {
             let goods = [(priced(world, 15_000), 1), (priced(world, 8_000), 1)];
             let pass = bought(world, &goods, funder);
@@ -88,7 +77,7 @@ fn who_funds_a_reduction_decides_what_the_merchant_earns() {
 /// 150 + 80 with 50 off are 180. Without the 80 the threshold is not met: the 150 costs 150.
 #[test]
 fn below_the_threshold_the_rest_costs_its_full_price_whoever_funds() {
-    for funder in [Funder::Platform, Funder::Merchant] {
+    for funder in [Funding::PLATFORM, Funding::MERCHANT] {
         each_world(|world| {
             let goods = [(priced(world, 15_000), 1), (priced(world, 8_000), 1)];
             let pass = bought(world, &goods, funder);
@@ -101,7 +90,7 @@ fn below_the_threshold_the_rest_costs_its_full_price_whoever_funds() {
 /// The reduction falls away once: what goes back after that goes back at its full price.
 #[test]
 fn a_reduction_is_taken_out_of_refunds_once() {
-    for funder in [Funder::Platform, Funder::Merchant] {
+    for funder in [Funding::PLATFORM, Funding::MERCHANT] {
         each_world(|world| {
             let pass = bought(world, &[(priced(world, 5_000), 4)], funder);
             assert_eq!(call_off(world, pass.order, lines(&[(1, 1)])), yuan(0));
@@ -115,7 +104,7 @@ fn a_reduction_is_taken_out_of_refunds_once() {
 fn calling_off_everything_gives_the_consumer_and_the_platform_theirs() {
     each_world(|world| {
         let goods = [(priced(world, 15_000), 1), (priced(world, 8_000), 1)];
-        let pass = bought(world, &goods, Funder::Platform);
+        let pass = bought(world, &goods, Funding::PLATFORM);
         assert_eq!(call_off(world, pass.order, What::All), yuan(18_000));
         assert_eq!(world.balance(Account::Escrow, pass.order.raw()), yuan(0));
         assert_eq!(world.balance(Account::MerchantPayable, world.merchant.raw()), yuan(0));

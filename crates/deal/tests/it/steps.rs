@@ -4,11 +4,11 @@
 use base::{Id as _, Money, Timestamp};
 use deal::cancel::{Confirm, Consequence, Preview, What};
 use deal::checkout::{Basket, Hold, Place, Wish};
-use deal::discount::Discount;
 use deal::fulfilment::Ready;
-use deal::order::{Funder, ReturnRule};
+use deal::order::ReturnRule;
 use deal::pay::OnEvent;
-use deal::{CheckoutId, DiscountId, OrderId};
+use deal::promotion::{Funding, Kind, Promotion};
+use deal::{CheckoutId, OrderId, PromotionId};
 use party::Actor;
 use supply::VariantId;
 use supply::offer::{FulfilmentKind, OfferKind};
@@ -18,22 +18,34 @@ use treasury::{Account, PaymentId};
 
 use crate::world::{KEY, NOW, World, sell, yuan};
 
-/// A reduction of the platform's: parts per million, from a threshold on.
-pub(crate) fn funded(world: &World, off_ppm: i64, off: i64, threshold: i64) -> DiscountId {
-    let it = Discount {
-        id: world.db.ids().next(),
-        merchant: world.merchant,
-        funder: Funder::Platform,
-        off_ppm,
-        off: yuan(off),
-        threshold: yuan(threshold),
-        return_rule: ReturnRule::TestThreshold,
-        valid_from: NOW,
-        valid_until: NOW.plus_s(86_400),
-    };
+/// A percentage and then a sum off, or the sum alone.
+pub(crate) fn kind(off_ppm: i64, off: i64) -> Kind {
+    match off_ppm {
+        0 => Kind::Amount { off_minor: off },
+        _ => Kind::Percent { off_ppm, plus_minor: off },
+    }
+}
+
+/// A promotion of this merchant's, good for a day and without any condition.
+pub(crate) fn plain(world: &World, kind: Kind, threshold: i64) -> Promotion {
+    let valid = (NOW, NOW.plus_s(86_400));
+    Promotion::plain(world.db.ids().next(), world.merchant, kind, yuan(threshold), valid)
+}
+
+pub(crate) fn promote(world: &World, it: Promotion) -> PromotionId {
     let id = it.id;
-    world.db.write(move |tx| deal::discount::create(tx, NOW, Actor::Platform, &it)).unwrap();
+    world.db.write(move |tx| deal::promotion::create(tx, NOW, Actor::Platform, &it)).unwrap();
     id
+}
+
+/// A reduction of the platform's: parts per million, from a threshold on.
+pub(crate) fn funded(world: &World, off_ppm: i64, off: i64, threshold: i64) -> PromotionId {
+    let it = Promotion {
+        funding: Funding::PLATFORM,
+        return_rule: ReturnRule::TestThreshold,
+        ..plain(world, kind(off_ppm, off), threshold)
+    };
+    promote(world, it)
 }
 
 /// Goods at a price, as many as one likes.
@@ -46,7 +58,7 @@ pub(crate) fn priced(world: &World, minor: i64) -> VariantId {
 pub(crate) fn basket(
     world: &World,
     goods: &[VariantId],
-    discount: Option<DiscountId>,
+    promotion: Option<PromotionId>,
     tip_minor: i64,
 ) -> Basket {
     let wish = |&variant| Wish { variant, quantity: 1, options: Vec::new(), starts_at: None };
@@ -56,7 +68,7 @@ pub(crate) fn basket(
         premises: world.premises,
         fulfilment: FulfilmentKind::Pickup,
         wishes: goods.iter().map(wish).collect(),
-        discount,
+        promotions: promotion.into_iter().collect(),
         tip_minor,
         wanted_at: None,
     }

@@ -7,7 +7,7 @@ use deal::checkout::{Basket, Hold, HoldError, Place, PlaceError, Placed, Wish};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
 use deal::pay::{EventError, OnAnswer, OnEvent};
-use deal::{Accept, AnswerError, CheckoutId, DiscountId, OrderId};
+use deal::{Accept, AnswerError, CheckoutId, OrderId, PromotionId};
 use party::organisation::{NewOrganisation, Owner, SignUp};
 use party::person::RegisterPerson;
 use party::premises::{AddPremises, Place as Premises};
@@ -104,12 +104,12 @@ impl World {
         self.hold_reduced(now, &[(variant, quantity)], None)
     }
 
-    /// Holds lines of goods, or one voucher line, with a reduction.
+    /// Holds lines of goods, or one voucher line, with a promotion.
     pub(crate) fn hold_reduced(
         &self,
         now: Timestamp,
         lines: &[(VariantId, i64)],
-        discount: Option<DiscountId>,
+        promotion: Option<PromotionId>,
     ) -> Result<(CheckoutId, OrderId), HoldError> {
         let wish =
             |&(variant, quantity)| Wish { variant, quantity, options: Vec::new(), starts_at: None };
@@ -119,7 +119,7 @@ impl World {
             } else {
                 FulfilmentKind::Pickup
             },
-            discount,
+            promotions: promotion.into_iter().collect(),
             ..self.basket(lines.iter().map(wish).collect())
         };
         let cmd = self.hold_of(basket);
@@ -136,7 +136,7 @@ impl World {
             premises: self.premises,
             fulfilment: FulfilmentKind::OnSite,
             wishes,
-            discount: None,
+            promotions: Vec::new(),
             tip_minor: 0,
             wanted_at: None,
         }

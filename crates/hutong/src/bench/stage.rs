@@ -164,7 +164,7 @@ pub(crate) fn hold(db: &Db, it: &Sold, buyer: PartyId) -> Hold {
         premises: it.premises,
         fulfilment: it.fulfilment,
         wishes: vec![wish],
-        discount: None,
+        promotions: Vec::new(),
         tip_minor: 0,
         wanted_at: None,
     };

@@ -207,7 +207,7 @@ impl<'w> Day<'w> {
 
     fn basket_of(&mut self, shop: usize, fulfilment: FulfilmentKind, wishes: Vec<Wish>) -> Basket {
         let ids = self.world.db.ids();
-        let Shop { premises, discount, .. } = self.world.shops[shop];
+        let Shop { premises, promotion, .. } = self.world.shops[shop];
         let tip_minor = if self.dice.chance(8) { 200 } else { 0 };
         Basket {
             order: ids.next(),
@@ -215,7 +215,7 @@ impl<'w> Day<'w> {
             premises,
             fulfilment,
             wishes,
-            discount: discount.filter(|_| self.dice.chance(30)),
+            promotions: promotion.filter(|_| self.dice.chance(30)).into_iter().collect(),
             tip_minor,
             wanted_at: None,
         }

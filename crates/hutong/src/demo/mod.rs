@@ -18,8 +18,8 @@ use std::path::PathBuf;
 use base::civil::{self, CivilDate};
 use base::geo::Point;
 use base::{Currency, Money, Timestamp};
-use deal::discount::Discount;
-use deal::order::{Funder, ReturnRule};
+use deal::order::ReturnRule;
+use deal::promotion::{Funding, Kind, Promotion};
 use lane::osm::Place;
 use party::Actor;
 use store::{Clock, Db, Target};
@@ -160,7 +160,7 @@ fn simulate(
             premises: it.premises,
             organisation: it.organisation,
             owner: it.owner,
-            discount: discount(db, opens, &it, &mut dice)?,
+            promotion: promotion(db, opens, &it, &mut dice)?,
         });
     }
     let mut world = World::new(db.clone(), options.seed, opens, shops)?;
@@ -193,31 +193,31 @@ fn commission(db: &Db, now: Timestamp) -> Result<(), Refused> {
 }
 
 /// Some shops give a reduction of their own, some one that the platform funds.
-fn discount(
+fn promotion(
     db: &Db,
     now: Timestamp,
     at: &load::Loaded,
     dice: &mut Dice,
-) -> Result<Option<deal::DiscountId>, Refused> {
-    let (funder, actor) = match dice.between(0, 12) {
-        0..=3 => (Funder::Merchant, Actor::Person(at.owner)),
-        4..=6 => (Funder::Platform, Actor::Platform),
+) -> Result<Option<deal::PromotionId>, Refused> {
+    let (funding, actor) = match dice.between(0, 12) {
+        0..=3 => (Funding::MERCHANT, Actor::Person(at.owner)),
+        4..=6 => (Funding::PLATFORM, Actor::Platform),
         _ => return Ok(None),
     };
     let fixed = dice.chance(50);
-    let discount = Discount {
-        id: db.ids().next(),
-        merchant: at.organisation,
-        funder,
-        off_ppm: if fixed { 0 } else { 100_000 },
-        off: Money::new(if fixed { 500 } else { 0 }, Currency::CNY),
-        threshold: Money::new(3_000, Currency::CNY),
-        return_rule: if fixed { ReturnRule::TestThreshold } else { ReturnRule::KeepShare },
-        valid_from: now,
-        valid_until: now.plus_s(400 * 86_400),
+    let kind = match fixed {
+        true => Kind::Amount { off_minor: 500 },
+        false => Kind::Percent { off_ppm: 100_000, plus_minor: 0 },
     };
-    let id = discount.id;
-    db.write(move |tx| deal::discount::create(tx, now, actor, &discount))?;
+    let threshold = Money::new(3_000, Currency::CNY);
+    let valid = (now, now.plus_s(400 * 86_400));
+    let promotion = Promotion {
+        funding,
+        return_rule: if fixed { ReturnRule::TestThreshold } else { ReturnRule::KeepShare },
+        ..Promotion::plain(db.ids().next(), at.organisation, kind, threshold, valid)
+    };
+    let id = promotion.id;
+    db.write(move |tx| deal::promotion::create(tx, now, actor, &promotion))?;
     Ok(Some(id))
 }
 

@@ -331,7 +331,7 @@ impl Visit {
             premises: self.at.premises,
             fulfilment,
             wishes: vec![wish],
-            discount: None,
+            promotions: Vec::new(),
             tip_minor: 0,
             wanted_at: None,
         };

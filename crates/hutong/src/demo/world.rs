@@ -12,7 +12,7 @@ use deal::checkout::{Place, PlaceError};
 use deal::order::Order;
 use deal::pass::{Pass, Redeem, RedeemError, Redemption};
 use deal::review::{ReviewError, WriteReview};
-use deal::{CheckoutId, DiscountId, OrderId};
+use deal::{CheckoutId, OrderId, PromotionId};
 use party::{PartyId, PremisesId};
 use sandbox::{Chances, Clock, Config, Delivery, Handle};
 use sha2::{Digest as _, Sha256};
@@ -38,7 +38,7 @@ pub(crate) struct Shop {
     pub(crate) premises: PremisesId,
     pub(crate) organisation: PartyId,
     pub(crate) owner: PartyId,
-    pub(crate) discount: Option<DiscountId>,
+    pub(crate) promotion: Option<PromotionId>,
 }
 
 /// Somebody of the day.

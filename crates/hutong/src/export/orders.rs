@@ -164,6 +164,17 @@ fn promotion(row: &Row) -> i64 {
     given + back.map(|it| it.promotion.minor).sum::<i64>()
 }
 
+/// Who pays for an order's reduction; a reduction that came to nothing has no funder. What a
+/// government pays for the platform advances.
+fn funder(order: &Order) -> &'static str {
+    match (order.discount.minor, order.added.minor) {
+        (0, _) => "",
+        (_, 0) => "merchant",
+        (all, added) if all == added => "platform",
+        _ => "shared",
+    }
+}
+
 fn cells(row: &Row, place: Option<&(String, Zone)>) -> [String; COLUMNS.len()] {
     let (it, lines) = (&row.order, &row.lines);
     let currency = it.total.currency;
@@ -195,8 +206,7 @@ fn cells(row: &Row, place: Option<&(String, Zone)>) -> [String; COLUMNS.len()] {
         currency.to_string(),
         money(it.goods.minor),
         money(it.discount.minor),
-        // A reduction that came to nothing has no funder.
-        it.funder.filter(|_| it.discount.minor > 0).map_or_else(String::new, |it| it.to_string()),
+        funder(it).to_owned(),
         money(it.packing.minor),
         money(it.tip.minor),
         money(it.total.minor),

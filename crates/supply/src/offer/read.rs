@@ -29,6 +29,8 @@ pub struct SellableLine {
     pub premises: PremisesId,
     /// What kind of thing.
     pub kind: OfferKind,
+    /// Its category in the shop's own words.
+    pub category: Option<String>,
     /// Whether the offer is sold.
     pub state: OfferState,
     /// Whether the variant is.
@@ -98,7 +100,7 @@ const SELLABLE: &str = "select v.id, o.id, o.version, o.merchant, o.premises, o.
      v.price_version, v.pool, l.axis, l.grid_min, v.pool_units, v.duration_min, l.state, o.terms, \
      o.fulfilments, o.tax_ppm, o.packing_fee_minor, o.packing_fee_currency, o.lead_s, \
      o.valid_from, o.valid_until, o.voucher_uses, o.voucher_valid_days, \
-     exists (select 1 from option_group g where g.offer = o.id) \
+     exists (select 1 from option_group g where g.offer = o.id), o.category \
      from variant v join offer o on o.id = v.offer left join pool l on l.id = v.pool \
      left join offer_text ot on ot.thing = o.id and ot.lang = o.lang \
      left join offer_text vt on vt.thing = v.id and vt.lang = o.lang where v.id in (";
@@ -146,6 +148,7 @@ pub fn sellable(tx: &mut Tx<'_>, variants: &[VariantId]) -> Result<Vec<SellableL
             valid_until: row.get(26)?,
             voucher: voucher(row, 27)?,
             has_options: row.get(29)?,
+            category: row.get(30)?,
         })
     })
 }

@@ -128,7 +128,12 @@ impl Shop {
         }
         let tip_minor = if promised > 0 { 0 } else { self.tip() };
         let fulfilment = FulfilmentKind::Pickup;
-        let basket = Basket { fulfilment, tip_minor, discount, ..self.world.basket(wishes) };
+        let basket = Basket {
+            fulfilment,
+            tip_minor,
+            promotions: discount.into_iter().collect(),
+            ..self.world.basket(wishes)
+        };
         let known = self.known(&basket, Kind::Fetched, lines);
         let asked = known.asked + packing;
         Wished { basket, known: Known { asked, promised, dish: which != 0, ..known }, wrong }

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use base::Timestamp;
-use deal::DiscountId;
-use deal::discount::Discount;
-use deal::order::{Funder, ReturnRule};
-use party::Actor;
+use deal::PromotionId;
+use deal::promotion::{Funding, Promotion};
 use supply::capacity::cell_of;
 use supply::capacity::pool::Shape;
 use supply::offer::{FulfilmentKind, Offer, OfferKind, OfferOption, OptionGroup, Text, Variant};
@@ -15,6 +13,7 @@ use supply::{OptionId, PoolId, VariantId};
 use treasury::cash;
 use treasury::commission::{self, RuleError, SetRule};
 
+use crate::steps::{kind, plain, promote};
 use crate::world::{NOW, World, draft, pool, put_on_sale, stock, yuan};
 
 pub(super) const GOODS: i64 = 1_000;
@@ -51,8 +50,8 @@ pub(super) struct Wares {
     pub(super) cut: VariantId,
     pub(super) eggs: PoolId,
     pub(super) chairs: PoolId,
-    pub(super) tenth: DiscountId,
-    pub(super) off: DiscountId,
+    pub(super) tenth: PromotionId,
+    pub(super) off: PromotionId,
 }
 
 /// What can be claimed: things on two shelves, and half hours of a chair.
@@ -162,8 +161,8 @@ impl Wares {
         Self {
             dish: put_on_sale(&world.db, world.owner, dish),
             cut: put_on_sale(&world.db, world.owner, cut),
-            tenth: discount(world, Funder::Merchant, (TENTH, 0, 0)),
-            off: discount(world, Funder::Platform, (0, OFF, OFF_FROM)),
+            tenth: discount(world, Funding::MERCHANT, (TENTH, 0, 0)),
+            off: discount(world, Funding::PLATFORM, (0, OFF, OFF_FROM)),
             small,
             large,
             egg,
@@ -174,21 +173,9 @@ impl Wares {
     }
 }
 
-fn discount(world: &World, funder: Funder, (ppm, off, from): (i64, i64, i64)) -> DiscountId {
-    let it = Discount {
-        id: world.db.ids().next(),
-        merchant: world.merchant,
-        funder,
-        off_ppm: ppm,
-        off: yuan(off),
-        threshold: yuan(from),
-        return_rule: ReturnRule::KeepShare,
-        valid_from: NOW,
-        valid_until: NOW.plus_s(400_000 * 86_400),
-    };
-    let id = it.id;
-    world.db.write(move |tx| deal::discount::create(tx, NOW, Actor::Platform, &it)).unwrap();
-    id
+fn discount(world: &World, funding: Funding, (ppm, off, from): (i64, i64, i64)) -> PromotionId {
+    let valid_until = NOW.plus_s(400_000 * 86_400);
+    promote(world, Promotion { funding, valid_until, ..plain(world, kind(ppm, off), from) })
 }
 
 /// The till, and what the platform takes of everybody: the first shop agrees it.
