@@ -4,6 +4,7 @@
 mod answering;
 mod appointments;
 mod asking;
+mod before;
 mod capture;
 mod cash;
 mod flow;
