@@ -61,16 +61,31 @@ pub(crate) struct Turn {
     pub(crate) keys: usize,
 }
 
+/// Leases and points of each kind that a turn ends.
+const OVER_MAX: i64 = 100;
 /// Events that get their place in the log at a turn.
 const EVENTS_MAX: i64 = 1_000;
 
 /// One turn of the house's clock at `now`: at most `limit` jobs that are due, every key that must be
-/// gone, and a place in the log for what happened.
+/// gone, a place in the log for what happened, and the end of what was given for a time.
 pub(crate) fn turn(db: &Db, now: Timestamp, limit: usize) -> Result<Turn, Refused> {
     db.write_job(|tx| store::log::sequence(tx, EVENTS_MAX))?;
     let jobs = store::jobs::run_due(db, now, &handlers(), limit)?;
     let keys = erase_due(db, now)?.len();
+    end_what_is_over(db, now)?;
     Ok(Turn { jobs, keys })
+}
+
+/// Ends what was given until a moment that has come: leases of capacity, and points.
+fn end_what_is_over(db: &Db, now: Timestamp) -> Result<(), Refused> {
+    for lease in db.read(move |tx| supply::capacity::lease::leases_over(tx, now, OVER_MAX))? {
+        db.write_job(move |tx| supply::capacity::lease::end_lease(tx, lease))?;
+    }
+    for points in db.read(move |tx| treasury::value::due_expiries(tx, now, OVER_MAX))? {
+        let posting = db.ids().next();
+        db.write_job(move |tx| treasury::value::expire(tx, now, points, posting))?;
+    }
+    Ok(())
 }
 
 /// Destroys every key that must be gone by `now`. The books say that a key is gone once no byte of it
