@@ -204,7 +204,7 @@ fn count(bookings: &[Booking], capacity: &BTreeMap<i64, i64>) -> (Counts, BTreeM
     (counts, peak)
 }
 
-/// The same by claims. What was accepted and not cancelled is consumed, no-shows among them: the room
+/// The same by claims. What was accepted and not cancelled stays taken, no-shows among them: the room
 /// was kept for them.
 fn claims(db: &Db, bookings: &[Booking], capacity: &BTreeMap<i64, i64>) -> Counts {
     let (rooms, all) = (capacity.clone(), bookings.to_vec());
