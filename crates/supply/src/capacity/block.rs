@@ -90,6 +90,7 @@ fn take(
     cells: BlockCells,
 ) -> Result<(), PoolError> {
     let (id, units) = (pool.id, cells.units);
+    cells::pools(tx, &[id])?;
     let rule = Rule::read(tx, pool, cells.from, cells.until)?;
     for cell in cells.from..cells.until {
         let fresh = rule.as_ref().map_or(0, |it| it.capacity(cell));

@@ -68,7 +68,7 @@ const POOL: &str = "select id, merchant, premises, name, axis, state, overbook, 
 
 /// The pool, if there is one.
 pub fn pool_by_id(tx: &mut Tx<'_>, id: PoolId) -> Result<Option<Pool>> {
-    Ok(pools(tx, &[id])?.into_iter().next())
+    tx.opt(&format!("{POOL} where id = $1"), args![id], read)
 }
 
 /// Every pool of a premises, ended ones too, in the order of their ids.
@@ -76,6 +76,8 @@ pub fn pools_of_premises(tx: &mut Tx<'_>, premises: PremisesId) -> Result<Vec<Po
     tx.all(&format!("{POOL} where premises = $1 order by id"), args![premises], read)
 }
 
+/// Pools whose figures stay as they are until this transaction ends: who lowers a capacity waits for
+/// the claim that saw the old one ([`hold_still`]), and then finds what it took.
 pub(super) fn pools(tx: &mut Tx<'_>, ids: &[PoolId]) -> Result<Vec<Pool>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -86,7 +88,18 @@ pub(super) fn pools(tx: &mut Tx<'_>, ids: &[PoolId]) -> Result<Vec<Pool>> {
         sql.push(if at == 0 { "" } else { ", " }).bind(Val::I64(id.raw()));
     }
     sql.push(") order by id");
+    #[cfg(any(test, feature = "testing"))]
+    if super::testing::figures_are_loose() {
+        return tx.all(sql.text(), sql.values(), read);
+    }
+    sql.push(tx.share_locked());
     tx.all(sql.text(), sql.values(), read)
+}
+
+/// Waits for the claims that have read a pool's figures, and keeps others from reading them until this
+/// transaction ends: comes before a figure is changed.
+pub(super) fn hold_still(tx: &mut Tx<'_>, id: PoolId) -> Result<()> {
+    tx.later("update pool set version = version where id = $1", args![id])
 }
 
 fn read(row: &Row<'_>) -> Result<Pool> {

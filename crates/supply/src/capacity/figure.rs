@@ -76,6 +76,7 @@ pub fn set_figure(
     cmd: &SetFigure,
 ) -> Result<Vec<OverPromised>, PoolError> {
     let pool = pool::managed(tx, cmd.actor, cmd.pool)?;
+    cells::hold_still(tx, pool.id)?;
     let told = match &cmd.figure {
         Figure::Weekly(weekly) => write_weekly(tx, &pool, weekly)?,
         Figure::Hours(exception) => pool::write_exception(tx, &pool, *exception)?,

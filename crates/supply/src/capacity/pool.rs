@@ -376,6 +376,7 @@ pub fn set_exception(
     exception: super::rule::Exception,
 ) -> Result<(), PoolError> {
     let pool = managed(tx, actor, id)?;
+    cells::hold_still(tx, id)?;
     let told = write_exception(tx, &pool, exception)?;
     tell(tx, now, actor, id, told)?;
     figure::refit(tx, now, id, Over::Refuse)
@@ -410,6 +411,7 @@ pub fn clear_exception(
     starts_at: Timestamp,
 ) -> Result<(), PoolError> {
     managed(tx, actor, id)?;
+    cells::hold_still(tx, id)?;
     let sql = "delete from pool_exception where pool = $1 and starts_at = $2";
     if tx.exec(sql, args![id, starts_at])? == 0 {
         return invalid("starts_at", "when an exception begins");

@@ -8,6 +8,7 @@ use base::{Id, Timestamp};
 use party::Actor;
 use store::{Event, Fact, Result, Row, Tx, args};
 
+use super::cells;
 use super::claim::Want;
 use super::pool::{self, PoolError};
 use super::seat::{self, SEATS_MAX};
@@ -196,6 +197,7 @@ pub fn set_occasion_state(
     state: PoolState,
 ) -> std::result::Result<(), PoolError> {
     pool::managed(tx, actor, id)?;
+    cells::hold_still(tx, id)?;
     let sql = "update occasion set state = $3 where pool = $1 and number = $2 and state <> 'ended'";
     if tx.exec(sql, args![id, number, state])? == 0 {
         return Err(PoolError::NoOccasion { pool: id, number });

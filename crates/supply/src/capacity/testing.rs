@@ -24,6 +24,18 @@ pub(super) fn guard_is_off() -> bool {
     GUARD_IS_OFF.load(Ordering::Relaxed)
 }
 
+static FIGURES_ARE_LOOSE: AtomicBool = AtomicBool::new(false);
+
+/// From here on a claim of this process does not keep its pool's figures as they are: for the twin of
+/// the race between a claim and who lowers the capacity.
+pub fn loosen_figures() {
+    FIGURES_ARE_LOOSE.store(true, Ordering::Relaxed);
+}
+
+pub(super) fn figures_are_loose() -> bool {
+    FIGURES_ARE_LOOSE.load(Ordering::Relaxed)
+}
+
 /// Takes the CHECKs off the cells, which would refuse an oversold cell by themselves.
 pub fn drop_checks(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for sql in [

@@ -11,7 +11,7 @@
 //! So messages may come in any order: *captured* before *authorised* captures, and the late
 //! *authorised* does nothing; *voided* before *authorised* stays voided; money that comes after
 //! *failed* or *voided* is booked, and the caller gives it back if nobody waits for it any more. A
-//! *captured* of an order whose capture was refused is booked in every state ([`super::late`]).
+//! *captured* of an order whose capture was refused is booked in every state (`late.rs`).
 
 use base::Money;
 

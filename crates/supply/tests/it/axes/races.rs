@@ -1,9 +1,10 @@
 //! Many at once on each axis: the last night, place, box, leg and seat. Each has a twin whose guard is
 //! off and which then sells it twice.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, mpsc};
 
-use store::{Db, StoreError, Tx};
+use party::Actor;
+use store::{Db, Engine, StoreError, Tx};
 use supply::capacity::leg::leg_cell;
 use supply::capacity::seat::{self, AnySeats, seat_cell};
 use supply::capacity::{self, ClaimError, Want, left, testing};
@@ -157,5 +158,66 @@ fn fault_02_a_room_a_cot_and_a_breakfast_are_booked_together_or_not_at_all() {
         let seats = db.read(|tx| seat::free_seats(tx, pool_id(TRAIN), 1, (0, LEGS)));
         assert_eq!(seats.map(|it| it.len() as i64), Ok(SEATS - UNITS));
         assert_eq!(violations(db), Vec::<&str>::new());
+    });
+}
+
+/// Somebody lowers a night's figure while a claim that saw the old one is not yet committed. Gives what
+/// she was told, and what the audit says after.
+fn lowered_beside_a_claim(db: &Db) -> (bool, Vec<&'static str>) {
+    db.write(|tx| {
+        build(tx);
+        Ok::<_, StoreError>(())
+    })
+    .expect("the pools are made");
+    let nights = stay(2, 1, UNITS);
+    let (claimed, is_claimed) = mpsc::channel();
+    let (go_on, may_end) = mpsc::channel::<()>();
+    std::thread::scope(|threads| {
+        threads.spawn(move || {
+            db.write(move |tx| {
+                capacity::claim(tx, MONDAY, cmd(2, vec![nights]))?;
+                claimed.send(()).expect("the test waits");
+                may_end.recv().expect("the test goes on");
+                Ok::<_, ClaimError>(())
+            })
+            .expect("there is enough")
+        });
+        is_claimed.recv().expect("the claim is made");
+        let lower = threads.spawn(move || {
+            db.write(move |tx| {
+                let table = format!("mo-su x{}", UNITS - 1);
+                capacity::pool::set_weekly(tx, MONDAY, Actor::Platform, nights.pool, &table)
+            })
+        });
+        let waits = "select count(*) from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database()";
+        let waiting = || db.read(|tx| tx.one(waits, &[], |row| row.get::<i64>(0))).unwrap_or(0);
+        while !lower.is_finished() && waiting() == 0 {
+            std::thread::yield_now();
+        }
+        go_on.send(()).expect("the claim waits");
+        let refused = lower.join().expect("it answers").is_err();
+        (refused, violations(db))
+    })
+}
+
+#[test]
+fn a_capacity_is_lowered_after_the_claim_that_saw_it() {
+    each_engine(|db, engine| {
+        // One writer: nobody claims beside it.
+        if engine == Engine::Postgres {
+            assert_eq!(lowered_beside_a_claim(db), (true, vec![]));
+        }
+    });
+}
+
+/// The twin: the night has a row with the figure of before, and more is promised than there is.
+#[test]
+fn without_the_guard_a_capacity_is_lowered_beside_the_claim() {
+    testing::loosen_figures();
+    each_engine(|db, engine| {
+        if engine == Engine::Postgres {
+            assert_eq!(lowered_beside_a_claim(db), (false, vec!["cell.rule"]));
+        }
     });
 }
