@@ -170,6 +170,7 @@ fn simulate(
     let tally = Day::new(&mut world, options.seed, opens).run(|n| progress.inc(n))?;
     progress.finish_and_clear();
     let now = world.now();
+    house::number_events(db)?;
     let violations = db.read(move |tx| house::audit(tx, now))?;
     let mut text = format!("{}\n{}", tally.text(violations.len()), audit::lines(&violations));
     if options.guided {
