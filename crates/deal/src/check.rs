@@ -186,7 +186,7 @@ const PROMOTIONS: &[Question] = &[
         name: "promotion_outlives_its_order",
         sql: "select o.id, u.promotion from order_promotion u join orders o on o.id = u.orders \
               where (u.state = 'locked') <> (o.ended_at is null) \
-              or (u.state in ('used', 'settled')) <> (o.state = 'completed')",
+              or (u.state = 'used') <> (o.state = 'completed')",
         detail: "is a promotion that does not stand where its order stands",
         of: Of::Order,
     },
@@ -196,7 +196,7 @@ const PROMOTIONS: &[Question] = &[
         sql: "select c.promotion, c.id from coupon c where c.state in ('locked', 'used') \
               and not exists (select 1 from order_promotion u where u.orders = c.orders \
               and u.promotion = c.promotion and u.coupon = c.id \
-              and (u.state = c.state or (c.state = 'used' and u.state = 'settled')))",
+              and u.state = c.state)",
         detail: "is a coupon that is in no order which has it",
         of: Of::Promotion,
     },

@@ -6,9 +6,10 @@ use crate::checkout::CheckoutState;
 use crate::fulfilment::FulfilmentState;
 use crate::order::OrderState;
 use crate::pass::PassState;
+use crate::promotion::{CouponState, UseState};
 
 /// Every machine of this crate.
-pub const MACHINES: &[Machine] = &[CHECKOUT, ORDER, FULFILMENT, PASS];
+pub const MACHINES: &[Machine] = &[CHECKOUT, ORDER, FULFILMENT, PASS, PROMOTION_USE, COUPON];
 
 base::machine! {
     /// A basket over one or more merchants.
@@ -60,4 +61,24 @@ base::machine! {
     Issued => Claimed: "M" "last use redeemed",
     Issued => Void: "C" "cancel",
     Issued => Expired: "P" "not used in time",
+}
+
+base::machine! {
+    /// What an order has of a promotion.
+    PROMOTION_USE: "promotion_use", UseState of "order_promotion";
+    begin => Locked: "C" "hold",
+    Locked => Used: "M" "the order is completed",
+    Locked => Returned: "P" "the order did not come about",
+    Returned => Locked: "Y" "paid late, and it is still there",
+}
+
+base::machine! {
+    /// A promotion that a person claimed for herself.
+    COUPON: "coupon", CouponState of "coupon";
+    begin => Issued: "C" "claim",
+    Issued => Locked: "C" "hold",
+    Locked => Issued: "P" "the order did not come about",
+    Locked => Used: "M" "the order is completed",
+    Locked => Expired: "P" "the order did not come about, and its time is over",
+    Issued => Expired: "P" "its time is over",
 }

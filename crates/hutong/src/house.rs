@@ -19,7 +19,7 @@ const KEYS_MAX: i64 = 500;
 
 /// The clocks of every crate.
 fn handlers() -> Vec<(&'static str, Handler)> {
-    deal::clock::HANDLERS.to_vec()
+    [supply::HANDLERS, treasury::HANDLERS, deal::clock::HANDLERS].concat()
 }
 
 /// Opens the house at `target`. A new one gets the law's figures; one that has figures gets those of
@@ -61,36 +61,21 @@ pub(crate) struct Turn {
     pub(crate) keys: usize,
 }
 
-/// Leases and points of each kind that a turn ends.
-const OVER_MAX: i64 = 100;
 /// Events that get their place in the log in one transaction.
 const EVENTS_MAX: i64 = 1_000;
 
-/// One turn of the house's clock at `now`: at most `limit` jobs that are due, every key that must be
-/// gone, and the end of what was given for a time.
+/// One turn of the house's clock at `now`: at most `limit` jobs that are due, and every key that must
+/// be gone.
 pub(crate) fn turn(db: &Db, now: Timestamp, limit: usize) -> Result<Turn, Refused> {
     let jobs = store::jobs::run_due(db, now, &handlers(), limit)?;
     let keys = erase_due(db, now)?.len();
-    end_what_is_over(db, now)?;
     Ok(Turn { jobs, keys })
 }
 
-/// Gives what has happened its place in the log: not at each turn, since for a server with fresh tables
-/// every look for what waits reads them all.
+/// Gives all that has happened its place in the log. Who reads the log calls it when he reads; a turn
+/// of the clock, of which a day has thousands, does not.
 pub(crate) fn number_events(db: &Db) -> Result<(), Refused> {
     while db.write_job(|tx| store::log::sequence(tx, EVENTS_MAX))? > 0 {}
-    Ok(())
-}
-
-/// Ends what was given until a moment that has come: leases of capacity, and points.
-fn end_what_is_over(db: &Db, now: Timestamp) -> Result<(), Refused> {
-    for lease in db.read(move |tx| supply::capacity::lease::leases_over(tx, now, OVER_MAX))? {
-        db.write_job(move |tx| supply::capacity::lease::end_lease(tx, lease))?;
-    }
-    for points in db.read(move |tx| treasury::value::due_expiries(tx, now, OVER_MAX))? {
-        let posting = db.ids().next();
-        db.write_job(move |tx| treasury::value::expire(tx, now, points, posting))?;
-    }
     Ok(())
 }
 

@@ -142,13 +142,15 @@ fn seats_that_are_missing(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
     })
 }
 
-/// What leases keep is blocked in its cell: less of it would be promised twice.
+/// What leases keep is blocked in its cell: less of it would be promised twice, as is what a lease has
+/// sold beyond what it kept.
 fn kept_twice(tx: &mut Tx<'_>) -> Result<Vec<Violation>> {
     let sql = "select l.pool, l.cell, l.kept, coalesce(c.blocked, 0) from (
-                   select pool, cell, cast(sum(units - used) as bigint) as kept
+                   select pool, cell, cast(sum(units - used) as bigint) as kept,
+                       min(units - used) as least
                    from lease_cell group by pool, cell) l
                left join cell c on c.pool = l.pool and c.cell = l.cell
-               where l.kept > coalesce(c.blocked, 0) order by l.pool, l.cell";
+               where l.kept > coalesce(c.blocked, 0) or l.least < 0 order by l.pool, l.cell";
     ask(tx, sql, |row| {
         let (cell, kept, blocked): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let detail = format!("cell {cell}: its leases keep {kept}, only {blocked} are blocked");

@@ -18,6 +18,10 @@ use party::{PartyId, PremisesId};
 /// The tables of this crate.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!("supply"; "0001_supply.sql", "0002_variant_key.sql", "0003_axes.sql", "0004_lease.sql");
 
+/// What the job runner calls for this crate's clocks.
+pub const HANDLERS: &[(&str, store::jobs::Handler)] =
+    &[(capacity::lease::CLOCK, capacity::lease::on_clock)];
+
 /// The state machines of this crate's rows.
 pub const MACHINES: &[base::machine::Machine] = &[capacity::CLAIM];
 

@@ -53,6 +53,10 @@ base::ids! {
     pub struct PostingId = "pst";
 }
 
+/// What the job runner calls for this crate's own clocks; a voucher's is its order's as well, and so
+/// `deal`'s.
+pub const HANDLERS: &[(&str, store::jobs::Handler)] = &[(value::CLOCK, value::on_clock)];
+
 /// The tables of this crate, in order.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!(
     "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql",

@@ -45,7 +45,6 @@ base::machine! {
     begin => Waiting: "P" "give back while the capture is under way",
     Waiting => Pending: "Y" "the capture is booked",
     Waiting => Completed: "Y" "the capture was refused: nothing was taken",
-    Waiting => Failed: "Y" "the capture brought too little",
     Pending => Completed: "Y" "she has it",
     Pending => Failed: "Y" "refuses",
     Completed => Waiting: "Y" "takes after all what was refused",

@@ -18,8 +18,6 @@ base::plain_enum! {
         Used = "used",
         /// The order did not come about: it went back.
         Returned = "returned",
-        /// Its funder has paid for it.
-        Settled = "settled",
     }
 }
 

@@ -58,7 +58,7 @@ pub fn report(tx: &mut Tx<'_>, id: PromotionId) -> Result<Option<Report>> {
         cast(coalesce(sum(u.government_minor), 0) as bigint), \
         cast(coalesce(sum(o.total_minor), 0) as bigint) \
         from order_promotion u join orders o on o.id = u.orders \
-        where u.promotion = $1 and u.state in ('used', 'settled')";
+        where u.promotion = $1 and u.state = 'used'";
     let money = |minor| Money::new(minor, promotion.currency());
     let report = tx.one(sql, args![id], |row| {
         Ok(Report {

@@ -20,5 +20,6 @@ mod reductions;
 mod shares;
 mod sim;
 mod steps;
+mod stored;
 mod two_processes;
 mod world;

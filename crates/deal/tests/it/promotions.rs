@@ -1,16 +1,18 @@
 //! Promotions: the examples of the field by name, how often they are had, and what a return does.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Barrier};
 
 use base::{Id as _, Timestamp};
 use deal::cancel::What;
-use deal::checkout::{Abandon, Basket, HoldError};
+use deal::checkout::{Abandon, Basket, HOLD_S, HoldError};
 use deal::order::{OrderState, ReturnRule};
 use deal::promotion::{
     Claim, ClaimError, CouponState, Funding, Kind, Promotion, Reach, Stacking, UseState, Verdict,
 };
 use deal::{BasketError, CheckoutId, CouponId, OrderId, PromotionId};
 use party::{Actor, PartyId};
+use store::testing::{Seen, compare_states, states_seen, watch_states};
 use supply::VariantId;
 use supply::offer::FulfilmentKind;
 use treasury::payment::Capture;
@@ -134,7 +136,9 @@ fn a_consumption_voucher_above_its_threshold_is_given_back_by_allocation() {
 /// issued → locked → used; issued again when the order does not come about; expired in the end.
 #[test]
 fn a_consumption_voucher_is_locked_used_and_comes_back_and_expires() {
+    let mut seen = BTreeSet::new();
     each_world(|world| {
+        watch(world);
         let voucher = consumption_voucher(world);
         let goods = priced(world, 20_000);
         let wished = || basket(world, &[(goods, 1)], &[voucher]);
@@ -156,8 +160,10 @@ fn a_consumption_voucher_is_locked_used_and_comes_back_and_expires() {
         assert_eq!((report.government, report.paid), (yuan(5_000), yuan(15_000)));
         assert_eq!((report.redemption_ppm(), report.leverage_ppm()), (1_000_000, 3_000_000));
         sound(world, NOW.plus_s(1));
+        seen.extend(watched(world));
     });
     each_world(|world| {
+        watch(world);
         let voucher = consumption_voucher(world);
         claim(world, NOW, voucher).unwrap();
         let late = claim(world, NOW.plus_s(3_600), voucher);
@@ -165,7 +171,40 @@ fn a_consumption_voucher_is_locked_used_and_comes_back_and_expires() {
         world.clocks(NOW.plus_s(86_400));
         assert_eq!(coupon_state(world), CouponState::Expired);
         sound(world, NOW.plus_s(86_400));
+        seen.extend(watched(world));
     });
+    each_world(|world| {
+        watch(world);
+        let voucher = consumption_voucher(world);
+        let goods = priced(world, 20_000);
+        claim(world, NOW, voucher).unwrap();
+        // Its time is over while an order has it, and then that lapses.
+        let last = NOW.plus_s(86_400 - 60);
+        hold_at(world, last, basket(world, &[(goods, 1)], &[voucher])).unwrap();
+        world.clocks(NOW.plus_s(86_400));
+        assert_eq!(coupon_state(world), CouponState::Locked);
+        world.clocks(last.plus_s(HOLD_S));
+        assert_eq!(coupon_state(world), CouponState::Expired);
+        sound(world, last.plus_s(HOLD_S));
+        seen.extend(watched(world));
+    });
+    let (forbidden, mut never) = compare_states(&seen, deal::MACHINES);
+    never.retain(|it| it.0 == "coupon");
+    assert_eq!((forbidden, never), (vec![], vec![]));
+}
+
+fn is_watched(world: &World) -> bool {
+    matches!(world.db.target(), store::Target::Sqlite { .. })
+}
+
+fn watch(world: &World) {
+    if is_watched(world) {
+        watch_states(&world.db, deal::MACHINES).unwrap();
+    }
+}
+
+fn watched(world: &World) -> BTreeSet<Seen> {
+    if is_watched(world) { states_seen(&world.db).unwrap() } else { BTreeSet::new() }
 }
 
 /// Of a budget of two coupons the third person has none.

@@ -5,8 +5,9 @@
 //! the lease ends is everybody's again; what the holder's buyers give back is everybody's at once. Not
 //! for named seats.
 
-use base::{Id, Timestamp};
+use base::{FreshIds, Id, Timestamp};
 use party::Actor;
+use store::jobs::JobError;
 use store::{Fact, StoreError, Tx, args};
 
 use super::batch::Batch;
@@ -16,6 +17,8 @@ use super::claim::{self, Claim, ClaimError};
 use super::pool::{self, BlockCells, PoolError};
 use crate::{LeaseId, PoolId};
 
+/// The job kind of a lease's clock.
+pub(crate) const CLOCK: &str = "lease.clock";
 /// How often the end of a lease looks again when its holder sold meanwhile.
 const TRIES: usize = 5;
 
@@ -76,6 +79,7 @@ pub fn lease(tx: &mut Tx<'_>, now: Timestamp, cmd: Lease) -> Result<(), PoolErro
                    values ($1, $2, $3, $4, 0)";
         tx.later(sql, args![cmd.id, cell, cmd.pool, cmd.cells.units])?;
     }
+    tx.wake(CLOCK, cmd.id.raw(), cmd.ends_at)?;
     Ok(pool::tell(tx, now, cmd.actor, cmd.pool, ("leased", Fact::Id(cmd.id.raw())))?)
 }
 
@@ -131,15 +135,41 @@ pub fn claim_from(
     Err(DrawError::Kept { pool, cell, left })
 }
 
-/// The leases whose time is over, oldest end first: a clock ends them.
-pub fn leases_over(
+/// [`claim_from`] without its guards: it takes whether or not the lease still keeps it.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn claim_from_unguarded(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    limit: i64,
-) -> Result<Vec<LeaseId>, StoreError> {
-    let sql = "select id from lease where state = 'active' and ends_at <= $1
-               order by ends_at, id limit $2";
-    tx.all(sql, args![now, limit], |row| row.get(0))
+    id: LeaseId,
+    cmd: &Claim,
+) -> Result<(), DrawError> {
+    let mut units = Units::new();
+    claim::add_units(&mut units, &cmd.wants)?;
+    let mut batch = Batch::default();
+    claim::push_claim(&mut batch, now, cmd);
+    for (&(pool, cell), &quantity) in &units {
+        batch.push(UNDRAW, vec![id.raw(), cell, -quantity], None);
+        batch.push(TURN_BACK, vec![pool.raw(), cell, -quantity], None);
+    }
+    match batch.run(tx)? {
+        None => Ok(()),
+        Some(_) => Err(ClaimError::Duplicate.into()),
+    }
+}
+
+/// The clock of a lease: when its time is over, what it did not sell is everybody's again.
+pub(crate) fn on_clock(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    thing: i64,
+    _: &mut FreshIds,
+) -> Result<(), JobError> {
+    let id = LeaseId::from_raw(thing);
+    let sql = "select ends_at from lease where id = $1 and state = 'active' and ends_at <= $2";
+    if tx.opt(sql, args![id, now], |row| row.get::<Timestamp>(0))?.is_some() {
+        end_lease(tx, id)?;
+    }
+    Ok(())
 }
 
 const END: &str = "update lease set state = 'ended' where id = $1 and state = 'active'";
@@ -174,6 +204,7 @@ pub fn end_lease(tx: &mut Tx<'_>, id: LeaseId) -> Result<bool, StoreError> {
             batch.push(FREE, key.clone(), Some((UNFREE, key)));
         }
         if batch.run(tx)?.is_none() {
+            tx.sleep(CLOCK, id.raw())?;
             return Ok(true);
         }
     }

@@ -9,8 +9,9 @@ use store::{StoreError, Tx};
 use super::batch::Batch;
 use super::cells::Units;
 use super::claim::{self, Claim, ClaimError};
+use super::lease::{self, DrawError};
 use super::rows;
-use crate::PoolId;
+use crate::{LeaseId, PoolId};
 
 static GUARD_IS_OFF: AtomicBool = AtomicBool::new(false);
 
@@ -36,7 +37,8 @@ pub(super) fn figures_are_loose() -> bool {
     FIGURES_ARE_LOOSE.load(Ordering::Relaxed)
 }
 
-/// Takes the CHECKs off the cells, which would refuse an oversold cell by themselves.
+/// Takes the CHECKs off the cells and off what leases keep, which would refuse what is oversold by
+/// themselves.
 pub fn drop_checks(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for sql in [
         "create table unchecked (pool bigint not null, cell bigint not null,
@@ -45,10 +47,26 @@ pub fn drop_checks(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         "insert into unchecked select pool, cell, capacity, taken, blocked, closed, short from cell",
         "drop table cell",
         "alter table unchecked rename to cell",
+        "create table unchecked_lease (lease bigint not null, cell bigint not null,
+             pool bigint not null, units bigint not null, used bigint not null,
+             primary key (lease, cell))",
+        "insert into unchecked_lease select lease, cell, pool, units, used from lease_cell",
+        "drop table lease_cell",
+        "alter table unchecked_lease rename to lease_cell",
     ] {
         tx.exec(sql, &[])?;
     }
     Ok(())
+}
+
+/// [`super::lease::claim_from`] without its guards.
+pub fn claim_from_unguarded(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    id: LeaseId,
+    cmd: &Claim,
+) -> Result<(), DrawError> {
+    lease::claim_from_unguarded(tx, now, id, cmd)
 }
 
 /// [`super::claim`] without its guard: it takes whether or not it is there, of rows that are there.

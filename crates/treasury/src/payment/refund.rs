@@ -406,7 +406,7 @@ pub(super) fn start_waiting(
             }
             Err(GiveBackError::Post(error)) => return Err(error),
             Err(GiveBackError::Store(error)) => return Err(error.into()),
-            // Kept in the meantime: nothing is left in escrow to give back.
+            // What waits was held to what is due when it was asked for: no machine draws this.
             Err(_) => RefundState::Failed,
         };
         tx.later("update refund set state = $2 where id = $1", args![it.id, state])?;

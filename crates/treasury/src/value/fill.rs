@@ -1,10 +1,11 @@
 //! How value comes to an account and leaves it other than by paying: topped up, granted, cashed out,
 //! expired.
 
-use base::{Id as _, Money, MoneyError, Timestamp};
+use base::{FreshIds, Id as _, Money, MoneyError, Timestamp};
+use store::jobs::JobError;
 use store::{StoreError, Tx, args};
 
-use super::{MoveKind, Moved, ValueAccount, ValueKind, by_id, figure, write_move};
+use super::{CLOCK, MoveKind, Moved, ValueAccount, ValueKind, by_id, figure, write_move};
 use crate::ledger::{self, Account, Leg, PostError, Posting, negative};
 use crate::payment::{self, Bearer, GiveBack, GiveBackError, GivenBack};
 use crate::{PaymentId, PostingId, RefundId, ValueId};
@@ -400,26 +401,27 @@ pub fn expire(
     Ok(amount)
 }
 
-/// Points whose time is over and which are still there, those that ended first first.
-pub fn due_expiries(
+/// The clock of points: those whose time is over go.
+pub(crate) fn on_clock(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    limit: i64,
-) -> Result<Vec<ValueId>, StoreError> {
-    tx.all(
-        "select id from value_account
-         where kind = 'points' and balance_minor > 0 and valid_until <= $1
-         order by valid_until, id limit $2",
-        args![now, limit],
-        |row| row.get(0),
-    )
+    thing: i64,
+    fresh: &mut FreshIds,
+) -> Result<(), JobError> {
+    let posting = fresh.take().map_err(JobError::of)?;
+    match expire(tx, now, ValueId::from_raw(thing), posting) {
+        // Extended since, or a card.
+        Ok(_) | Err(ExpireError::NotOver | ExpireError::Card) => Ok(()),
+        Err(ExpireError::Store(error)) => Err(error.into()),
+        Err(error) => Err(JobError::of(error)),
+    }
 }
 
 /// Extends an account, also one whose time is over: what is on a card is its holder's for ever.
 pub fn extend(tx: &mut Tx<'_>, id: ValueId, until: Timestamp) -> Result<(), ExpireError> {
     let sql = "update value_account set valid_until = $2 where id = $1 and valid_until < $2";
     if tx.exec(sql, args![id, until])? == 1 {
-        return Ok(());
+        return Ok(tx.wake(CLOCK, id.raw(), until)?);
     }
     let found = by_id(tx, id)?;
     Err(if found.is_some() { ExpireError::Shorter } else { ExpireError::Unknown })

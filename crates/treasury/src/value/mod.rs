@@ -17,15 +17,18 @@ use base::{Currency, Money, Timestamp};
 use party::PartyId;
 use store::{Event, Fact, Row, StoreError, Tx, args};
 
+pub(crate) use fill::on_clock;
 pub use fill::{
-    CashOut, CashOutError, ExpireError, FillError, Grant, TopUp, TopUpLeft, cash_out, due_expiries,
-    expire, extend, grant, top_up, top_ups,
+    CashOut, CashOutError, ExpireError, FillError, Grant, TopUp, TopUpLeft, cash_out, expire,
+    extend, grant, top_up, top_ups,
 };
 pub use spend::SpendError;
 pub(crate) use spend::{Spend, give_back, take};
 
 use crate::{PostingId, ValueId, day};
 
+/// The job kind of an account's clock: points go when their time is over.
+pub(crate) const CLOCK: &str = "value.clock";
 /// The issuer of what the platform itself owes.
 pub const PLATFORM: i64 = 0;
 
@@ -158,6 +161,9 @@ pub fn open(tx: &mut Tx<'_>, now: Timestamp, cmd: Open) -> Result<ValueAccount, 
     let facts =
         [("issuer", Fact::Id(base::Id::raw(cmd.issuer))), ("kind", Fact::Code(cmd.kind.code()))];
     let thing = base::Id::raw(cmd.id);
+    if let Some(until) = cmd.valid_until.filter(|_| cmd.kind == ValueKind::Points) {
+        tx.wake(CLOCK, thing, until)?;
+    }
     tx.emit(now, Event { kind: "value.opened", thing, actor: 0, facts: &facts })?;
     Ok(ValueAccount {
         id: cmd.id,

@@ -4,7 +4,7 @@ use base::{Id as _, Money, Timestamp};
 use party::PartyId;
 use store::{StoreError, Tx, args};
 
-use super::{MoveKind, Moved, PLATFORM, by_id, write_move};
+use super::{CLOCK, MoveKind, Moved, PLATFORM, ValueKind, by_id, write_move};
 use crate::{PostingId, ValueId};
 
 /// Why stored value does not pay, in the order of the checks.
@@ -96,12 +96,19 @@ pub(crate) fn give_back(
     account: ValueId,
     (amount, refund, posting): (Money, i64, PostingId),
 ) -> Result<(), StoreError> {
-    let after = tx.one(
+    let (after, kind, until) = tx.one(
         "update value_account set balance_minor = balance_minor + $2, moves = moves + 1
-         where id = $1 returning balance_minor, moves",
+         where id = $1 returning balance_minor, moves, kind, valid_until",
         args![account, amount.minor],
-        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?)),
+        |row| {
+            let after = (row.get::<i64>(0)?, row.get::<i64>(1)?);
+            Ok((after, row.get::<ValueKind>(2)?, row.get::<Option<Timestamp>>(3)?))
+        },
     )?;
+    if let Some(until) = until.filter(|_| kind == ValueKind::Points) {
+        // Where their time is over, their clock has run: they go with its next look.
+        tx.wake(CLOCK, account.raw(), until)?;
+    }
     let moved = Moved { account, kind: MoveKind::GivenBack, amount, thing: refund, posting };
     write_move(tx, now, &moved, after)
 }

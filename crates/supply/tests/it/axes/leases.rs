@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use base::Id;
 use party::Actor;
 use store::{Db, StoreError, Tx};
-use supply::capacity::lease::{DrawError, Lease, claim_from, end_lease, kept, lease, leases_over};
+use supply::capacity::lease::{DrawError, Lease, claim_from, end_lease, kept, lease};
 use supply::capacity::pool::{self, BlockCells, PoolError};
 use supply::capacity::{self, ClaimError, Want, left, testing};
 use supply::{LeaseId, PoolId};
@@ -67,8 +67,6 @@ fn what_a_lease_keeps_is_sold_by_its_holder_alone_and_returns_at_its_end_once() 
             assert_eq!(left(tx, rooms, nights.from + 1)?, 2);
             assert_eq!(left(tx, rooms, nights.from)?, 0);
             let end = MONDAY.plus_s(2 * HOUR);
-            assert_eq!(leases_over(tx, end.plus_s(-1), 9)?, []);
-            assert_eq!(leases_over(tx, end, 9)?, [lease_id(1)]);
             let late = claim_from(tx, end, lease_id(1), &cmd(4, vec![stay(3, 1, 1)]));
             assert_eq!(late, Err(DrawError::Ended));
             assert_eq!((end_lease(tx, lease_id(1))?, end_lease(tx, lease_id(1))?), (true, false));
@@ -93,6 +91,19 @@ fn shared(db: &Db) {
         Ok::<_, StoreError>(())
     })
     .expect("the stock is shared");
+}
+
+#[test]
+fn a_lease_ends_by_its_clock_and_what_it_kept_is_everybodys() {
+    each_engine(|db, _| {
+        shared(db);
+        let (end, stock) = (MONDAY.plus_s(2 * HOUR), pool_id(STOCK));
+        let run = |at| store::jobs::run_due(db, at, supply::HANDLERS, 10).expect("they run").done;
+        let free = || db.read(|tx| left(tx, stock, 0)).expect("it can be read");
+        assert_eq!((run(end.plus_s(-1)), free()), (0, 4));
+        assert_eq!((run(end), free()), (2, 10));
+        assert_eq!(violations_at(db, end.plus_s(HOUR)), Vec::<&str>::new());
+    });
 }
 
 #[test]
@@ -130,20 +141,21 @@ fn fault_15_a_stock_that_groups_and_a_shop_share_is_sold_once() {
     });
 }
 
-/// The twin: groups and shop each look at what is there and take it, with no part of their own.
+/// The twin: the buyers of a group each look at what its lease keeps, and then all take it.
 #[test]
-fn fault_15_without_the_guard_a_shared_stock_is_sold_to_each_of_them() {
+fn fault_15_without_the_guard_what_a_lease_keeps_is_sold_to_each_of_its_buyers() {
     each_engine(|db, _| {
-        db.write(|tx| stock_pool(tx, STOCK, 3)).expect("three are there");
+        shared(db);
         db.write(testing::drop_checks).expect("the checks are dropped");
         let looked = Barrier::new(6);
-        at_once(6, |at| {
-            let seen = db.read(|tx| left(tx, pool_id(STOCK), 0)).expect("it can be read");
+        let answers = at_once(6, |at| {
+            let seen = db.read(|tx| kept(tx, lease_id(2), 0)).expect("it can be read");
             looked.wait();
             let cmd = cmd(at + 1, units(seen));
-            db.write(move |tx| testing::claim_unguarded(tx, MONDAY, &cmd)).is_ok()
+            db.write(move |tx| testing::claim_from_unguarded(tx, MONDAY, lease_id(2), &cmd)).is_ok()
         });
-        assert_eq!(violations(db), ["cell.over"]);
+        assert_eq!(answers, [true; 6]);
+        assert!(violations(db).contains(&"lease.kept"), "{:?}", violations(db));
     });
 }
 

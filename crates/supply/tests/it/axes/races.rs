@@ -128,6 +128,26 @@ fn fault_05_buyers_of_any_seat_are_refused_only_when_every_seat_is_gone() {
     });
 }
 
+/// The twin: everybody takes the first seat that she saw free.
+#[test]
+fn fault_05_without_the_guard_any_seat_is_sold_to_many() {
+    each_engine(|db, _| {
+        // The rows of the seats are there, with their last leg taken.
+        let last = |seat| Want::seat(pool_id(TRAIN), 1, seat, (LEGS - 1, LEGS));
+        begin(db, &(0..SEATS).map(last).collect::<Vec<_>>());
+        let looked = Barrier::new(THREADS as usize);
+        let answers = at_once(THREADS, |at| {
+            let free = db.read(|tx| seat::free_seats(tx, pool_id(TRAIN), 1, (0, 2)));
+            let free = free.expect("it can be read");
+            looked.wait();
+            let cmd = cmd(at + 2, vec![Want::seat(pool_id(TRAIN), 1, free[0], (0, 2))]);
+            db.write(move |tx| testing::claim_unguarded(tx, MONDAY, &cmd)).is_ok()
+        });
+        assert_eq!(answers, [true; THREADS as usize]);
+        assert!(violations(db).contains(&"seat.taken"), "{:?}", violations(db));
+    });
+}
+
 #[test]
 fn fault_02_a_room_a_cot_and_a_breakfast_are_booked_together_or_not_at_all() {
     each_engine(|db, _| {
@@ -161,6 +181,25 @@ fn fault_02_a_room_a_cot_and_a_breakfast_are_booked_together_or_not_at_all() {
     });
 }
 
+/// The twin: everybody sees that a room and a show are left, and then all take both.
+#[test]
+fn fault_02_without_the_guard_a_set_is_sold_to_all_who_saw_it() {
+    each_engine(|db, _| {
+        let show = |units| Want::session(pool_id(SHOWS), 1, units);
+        begin(db, &[stay(0, 2, UNITS - 1), show(UNITS - 1)]);
+        db.write(testing::drop_checks).expect("the checks are dropped");
+        let looked = Barrier::new(THREADS as usize);
+        let answers = at_once(THREADS, |at| {
+            let seen = db.read(|tx| left(tx, pool_id(SHOWS), 1)).expect("it can be read");
+            looked.wait();
+            let cmd = cmd(at + 2, vec![stay(0, 2, 1), show(1)]);
+            seen == 1 && db.write(move |tx| testing::claim_unguarded(tx, MONDAY, &cmd)).is_ok()
+        });
+        assert_eq!(answers, [true; THREADS as usize]);
+        assert!(violations(db).contains(&"cell.over"), "{:?}", violations(db));
+    });
+}
+
 /// Somebody lowers a night's figure while a claim that saw the old one is not yet committed. Gives what
 /// she was told, and what the audit says after.
 fn lowered_beside_a_claim(db: &Db) -> (bool, Vec<&'static str>) {
@@ -173,7 +212,7 @@ fn lowered_beside_a_claim(db: &Db) -> (bool, Vec<&'static str>) {
     let (claimed, is_claimed) = mpsc::channel();
     let (go_on, may_end) = mpsc::channel::<()>();
     std::thread::scope(|threads| {
-        threads.spawn(move || {
+        let claim = threads.spawn(move || {
             db.write(move |tx| {
                 capacity::claim(tx, MONDAY, cmd(2, vec![nights]))?;
                 claimed.send(()).expect("the test waits");
@@ -197,6 +236,7 @@ fn lowered_beside_a_claim(db: &Db) -> (bool, Vec<&'static str>) {
         }
         go_on.send(()).expect("the claim waits");
         let refused = lower.join().expect("it answers").is_err();
+        claim.join().expect("it is committed");
         (refused, violations(db))
     })
 }

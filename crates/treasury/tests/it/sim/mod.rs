@@ -232,7 +232,7 @@ fn watched(db: &Db, seed: u64, commands: u64) {
     let seen = states_seen(db).unwrap();
     let (forbidden, mut never) = compare_states(&seen, treasury::MACHINES);
     assert_eq!(forbidden, [], "no machine allows these");
-    // What is taken with the merchant's answer is simulated with her orders; payouts have their test.
+    // Payouts, and refunds that wait for a capture, have their own tests (`machines`).
     never.retain(|(machine, from, to)| match machine.as_str() {
         "payout" => false,
         "refund" => from != "waiting" && to != "waiting",
