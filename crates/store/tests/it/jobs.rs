@@ -160,7 +160,8 @@ fn jobs_run_once_with_many_runners() {
 #[test]
 fn jobs_run_more_than_once_when_the_lease_is_not_looked_at() {
     each_engine(&[TABLES], |db, _| {
-        let rang = (0..10).map(|_| race(db, Guard::Off)).fold(0, i64::max);
-        assert!(rang > 600, "the guard is not what keeps jobs apart: {rang}");
+        // Whether runners meet is chance; the first meeting ends it.
+        let meets = |round: i64| race(db, Guard::Off) > round * 60;
+        assert!((1..=500).any(meets), "the guard is not what keeps jobs apart");
     });
 }

@@ -88,11 +88,13 @@ fn live(way: Way, seed: u64, disk: Disk, into: &Path) -> (Heard, u64) {
     let asked = AtomicI64::new(0);
     let mut steps = process(way, seed, &disk, first.path(), (&heard, &asked));
     if way.hard && seed.is_multiple_of(2) && !disk.is_dark() {
-        // What the system holds of the files of the killed process; no process, no shared memory.
+        // What the system holds of the files of the killed process, a journal that was to be removed
+        // among them; no process, no shared memory.
         let second = tempfile::tempdir().unwrap();
-        for name in ["hutong.db", "hutong.db-wal", "keys.db", "keys.db-wal"] {
-            if first.path().join(name).exists() {
-                std::fs::copy(first.path().join(name), second.path().join(name)).unwrap();
+        for file in std::fs::read_dir(first.path()).unwrap().map(Result::unwrap) {
+            let name = file.file_name().into_string().unwrap();
+            if file.path().is_file() && !name.ends_with("-shm") {
+                std::fs::copy(file.path(), second.path().join(name)).unwrap();
             }
         }
         // Mostly soon: what the first left unsynced is synced by any later commit.
