@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use base::civil::{self, CivilDate};
+use base::civil::{self, CivilDate, Zone};
 use base::sign::SigningKey;
 use base::{Currency, Money, Timestamp};
 use base64::Engine as _;
@@ -19,7 +19,7 @@ use supply::offer::{FulfilmentKind, Offer, OfferKind};
 use supply::stock::{Movement, Reason};
 use treasury::PaymentId;
 
-use crate::demo::load;
+use crate::demo::{self, load};
 use crate::say::Refused;
 
 /// A Saturday, when most of the lane is open.
@@ -27,7 +27,7 @@ const DAY: (i64, i64, i64) = (2026, 11, 28);
 const HOUR_S: i64 = 3_600;
 const CONSUMERS: usize = 1_000;
 /// What is on each shelf: more than any run sells.
-const PLENTY: i64 = 10_000_000;
+pub(crate) const PLENTY: i64 = 10_000_000;
 const KEY_ID: &str = "bench";
 
 /// Something that is sold in a loop.
@@ -35,6 +35,7 @@ const KEY_ID: &str = "bench";
 pub(crate) struct Sold {
     pub(crate) variant: VariantId,
     pub(crate) premises: PremisesId,
+    pub(crate) merchant: PartyId,
     pub(crate) owner: PartyId,
     pub(crate) fulfilment: FulfilmentKind,
     /// What one costs, packing included.
@@ -87,12 +88,25 @@ impl Stage {
     }
 }
 
-/// Loads the lane and its consumers, and fills the shelves.
-pub(crate) fn prepare(db: &Db) -> Result<Stage, Refused> {
+/// One shop of the lane, for what needs no more than a place; the midnight and the zone of the lane.
+pub(crate) fn one_shop(db: &Db) -> Result<(load::Loaded, Timestamp, Zone), Refused> {
+    let mut lane = lane::Lane::demo()?;
+    lane.businesses.truncate(1);
+    let midnight = civil::start_of_day(CivilDate::new(DAY.0, DAY.1, DAY.2)?, &lane.zone);
+    let shop = load::lane(db, midnight, &lane, || ())?.into_iter().next();
+    Ok((shop.ok_or_else(|| Refused::new("the lane has no shop"))?, midnight, lane.zone))
+}
+
+/// Loads the lane and its consumers, and fills the shelves. With a share of `commission_ppm` for the
+/// platform, each order that is kept posts to its one account.
+pub(crate) fn prepare(db: &Db, commission_ppm: i64) -> Result<Stage, Refused> {
     let lane = lane::Lane::demo()?;
     let midnight = civil::start_of_day(CivilDate::new(DAY.0, DAY.1, DAY.2)?, &lane.zone);
     let loaded = load::lane(db, midnight, &lane, || ())?;
     let noon = midnight.plus_s(12 * HOUR_S);
+    if commission_ppm > 0 {
+        demo::commission(db, midnight, commission_ppm)?;
+    }
     let mut consumers = Vec::with_capacity(CONSUMERS);
     for at in 0..CONSUMERS {
         let person = load::person(db, &lane.customers[at % lane.customers.len()].zh)?;
@@ -137,8 +151,14 @@ fn of_shop(
             let more = Movement { id, pool, actor, quantity: PLENTY, reason: Reason::Delivery };
             db.write(move |tx| supply::stock::receive(tx, noon, more).map(drop))?;
             let total = Money::zero(Currency::CNY);
-            let mut it =
-                Sold { variant: variant.id, premises, owner: shop.owner, fulfilment, total };
+            let mut it = Sold {
+                variant: variant.id,
+                premises,
+                merchant: shop.organisation,
+                owner: shop.owner,
+                fulfilment,
+                total,
+            };
             it.total = tasted(db, noon, &it, taster)?;
             sold.push(it);
         }

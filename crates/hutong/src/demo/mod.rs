@@ -132,7 +132,7 @@ fn with_past(
 ) -> Result<(Vec<load::Loaded>, past::Told), Refused> {
     let progress = bar(lane.businesses.len() as u64, "loading the lane");
     let history = past::History::plan(db, lane, now)?;
-    commission(db, history.begins())?;
+    commission(db, history.begins(), COMMISSION_PPM)?;
     let loaded = load::with_past(db, &history, lane, (pictures, || progress.inc(1)))?;
     progress.finish_and_clear();
     Ok(loaded)
@@ -180,11 +180,11 @@ fn simulate(
 }
 
 /// The platform's own rule for its share.
-fn commission(db: &Db, now: Timestamp) -> Result<(), Refused> {
+pub(crate) fn commission(db: &Db, now: Timestamp, rate_ppm: i64) -> Result<(), Refused> {
     let rule = treasury::commission::SetRule {
         version: 1,
         merchant: None,
-        rate_ppm: COMMISSION_PPM,
+        rate_ppm,
         valid_from: treasury::day::business_day(now),
         valid_to: None,
         source: "the demo lane's own rule".to_owned(),
