@@ -86,6 +86,7 @@ pub(crate) fn scripts(db: &Db, stage: &Stage, count: usize) -> Vec<Script> {
             buyer,
             payment,
             method: Method::Provider("bench".to_owned()),
+            beside: Vec::new(),
             capture: Capture::Now,
             fresh: db.ids().fresh(FRESH),
         };
