@@ -359,10 +359,7 @@ const PLANTED: &[(&str, &[&str])] = &[
         "update payment_part set captured_minor = 0, refunded_minor = 0, escrow_refunded_minor = 0",
         &["tender.exceeds_order"],
     ),
-    (
-        "update value_move set thing = -thing where kind = 'spent'",
-        &["tender.without_move"],
-    ),
+    ("update value_move set thing = -thing where kind = 'spent'", &["tender.without_move"]),
     (
         "update refund_share set amount_minor = amount_minor + 1",
         &["tender.refunds_differ", "tender.refund_differs"],
@@ -372,7 +369,7 @@ const PLANTED: &[(&str, &[&str])] = &[
         &["tender.held_for_nothing"],
     ),
     ("update tender set state = 'given_up' where state = 'held'", &["tender.state_differs"]),
-    ("update tender set payment = 99", &["tender.held_without_payment"]),
+    ("update tender set payment = 99 where state = 'held'", &["tender.held_without_payment"]),
 ];
 
 #[test]
