@@ -260,8 +260,10 @@ pub struct Place {
     pub buyer: PartyId,
     /// The payment to be planned.
     pub payment: treasury::PaymentId,
-    /// How it is paid.
+    /// How it is paid, or what is left of it beside the cards and points.
     pub method: Method,
+    /// Cards and points that pay a part of it.
+    pub beside: Vec<treasury::Beside>,
     /// When authorised money is taken.
     pub capture: Capture,
     /// Ids for what follows at once where nothing is to be paid first: 10 an order.
@@ -377,7 +379,7 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
         });
     }
     let orders = order::of_checkout(tx, cmd.id)?;
-    let pay = pay_of(&cmd);
+    let pay = pay_of(&cmd, checkout.total);
     let cash = pay == Pay::Cash;
     if cash {
         cash_is_right(tx, &orders)?;
@@ -393,6 +395,7 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
         payer: cmd.buyer,
         parts: orders.iter().map(part).collect(),
         method: cmd.method,
+        beside: cmd.beside,
         capture: cmd.capture,
         pay_by,
     };
@@ -403,7 +406,7 @@ pub fn place(tx: &mut Tx<'_>, now: Timestamp, cmd: Place) -> Result<Placed, Plac
     }
     let mut fresh = cmd.fresh;
     if cash || planned.state == PaymentState::Captured {
-        pay::rule_met(tx, now, cmd.id, &[], &mut fresh)?;
+        pay::rule_met(tx, now, cmd.id, pay::Told::default(), &mut fresh)?;
     } else {
         for claim in orders.iter().filter_map(|it| it.claim) {
             keep_held(tx, now, claim, pay_by)?;
@@ -430,7 +433,12 @@ fn keep_held(
     supply::capacity::extend(tx, now, claim, until).inner("extending the hold")
 }
 
-fn pay_of(cmd: &Place) -> Pay {
+fn pay_of(cmd: &Place, total: Money) -> Pay {
+    let beside: i64 = cmd.beside.iter().fold(0, |sum, it| sum.saturating_add(it.amount.minor));
+    if !cmd.beside.is_empty() && beside == total.minor {
+        // Nothing is left for the method: all of it is taken with her yes.
+        return Pay::Now;
+    }
     match (&cmd.method, cmd.capture) {
         (Method::Cash { .. }, _) => Pay::Cash,
         (Method::Provider(_), Capture::Now) | (Method::Value { .. }, _) => Pay::Now,
@@ -486,6 +494,9 @@ pub(crate) fn lapse_if_due(tx: &mut Tx<'_>, now: Timestamp, id: CheckoutId) -> R
             giveback::capacity(tx, now, order)?;
             emit(tx, now, order, "order.lapsed", Actor::Platform, &[])?;
         }
+    }
+    if let Some(payment) = checkout.payment {
+        treasury::payment::give_up_beside(tx, now, payment).inner("giving the tenders back")?;
     }
     tx.later("update checkout set state = 'lapsed' where id = $1", args![id])?;
     tx.emit(now, Event { kind: "checkout.lapsed", thing: id.raw(), actor: 0, facts: &[] })?;

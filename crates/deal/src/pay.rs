@@ -3,10 +3,10 @@
 //! Invariants: the same word said twice, late or out of order has one effect; money that comes for
 //! an order that has lapsed takes its capacity again or goes back by itself; no order is paid twice.
 
-use base::{Id, Timestamp};
+use base::{Id, Money, Timestamp};
 use party::Actor;
 use store::{Fact, Result, StoreError, Tx, args};
-use treasury::payment::{Milestone, PaymentState, ProviderEvent, RecordError, Recorded};
+use treasury::payment::{Milestone, Payment, PaymentState, ProviderEvent, RecordError, Recorded};
 use treasury::requests::{Answered, AnsweredError};
 
 use crate::accept;
@@ -54,7 +54,8 @@ pub fn on_event(tx: &mut Tx<'_>, now: Timestamp, cmd: OnEvent) -> Result<Recorde
     let paid = matches!(recorded.newly, Some(Milestone::Authorised | Milestone::Captured));
     if let Some(payment) = recorded.payment.as_ref().filter(|_| paid) {
         let checkout = CheckoutId::from_raw(payment.checkout);
-        rule_met(tx, now, checkout, &recorded.orders, &mut fresh)?;
+        let told = Told { taken: &recorded.orders, payment: Some(payment) };
+        rule_met(tx, now, checkout, told, &mut fresh)?;
     }
     Ok(recorded)
 }
@@ -87,13 +88,32 @@ pub fn on_answer(
     Ok(newly)
 }
 
-/// The payment rule of a checkout is met: each of its orders goes on, or gives its money back. `taken`
-/// are those whose money was taken just now.
+/// What is known of the money when a payment rule is met.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Told<'a> {
+    /// The orders whose money was taken just now.
+    pub(crate) taken: &'a [i64],
+    /// The payment, when its provider spoke.
+    pub(crate) payment: Option<&'a Payment>,
+}
+
+impl Told<'_> {
+    /// What there is of an order's money, when tenders beside the provider's were given up before it
+    /// came: too little for the order to go on.
+    fn short(&self, order: &Order) -> Option<Money> {
+        let payment = self.payment?;
+        let part = payment.part(order.id.raw())?;
+        (payment.short_of(part.order).minor > 0)
+            .then(|| if part.captured.minor > 0 { part.held() } else { part.due() })
+    }
+}
+
+/// The payment rule of a checkout is met: each of its orders goes on, or gives its money back.
 pub(crate) fn rule_met(
     tx: &mut Tx<'_>,
     now: Timestamp,
     checkout: CheckoutId,
-    taken: &[i64],
+    told: Told<'_>,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     let orders = order::of_checkout(tx, checkout)?;
@@ -102,9 +122,14 @@ pub(crate) fn rule_met(
         // Money that comes again for an order (its own capture) is no news here, unless the order
         // has ended without it.
         if order.rule_met_at.is_some() {
-            if taken.contains(&order.id.raw()) {
+            if told.taken.contains(&order.id.raw()) {
                 after_the_end(tx, now, &order, fresh)?;
             }
+            continue;
+        }
+        if let Some(left) = told.short(&order) {
+            fall_short(tx, now, &order, left, fresh)?;
+            part = true;
             continue;
         }
         match order.state {
@@ -227,6 +252,22 @@ fn take_again(
     Ok(true)
 }
 
+/// A tender beside the provider's was given up before the money came: what came goes back.
+fn fall_short(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    left: Money,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    if order.state == OrderState::Placed {
+        giveback::capacity(tx, now, order)?;
+        order::end(tx, now, order, OrderState::Lapsed, "tender_gone")?;
+        tx.sleep(clock::ORDER, order.id.raw())?;
+    }
+    money_back(tx, now, order, Back::all(left, "tender_gone"), fresh)
+}
+
 /// The money of an order that cannot go on goes back by itself, once.
 fn too_late(
     tx: &mut Tx<'_>,
@@ -235,8 +276,18 @@ fn too_late(
     reason: &'static str,
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
+    money_back(tx, now, order, Back::all(order.total, reason), fresh)
+}
+
+fn money_back(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    back: Back,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
     tx.later("update orders set rule_met_at = $2 where id = $1", args![order.id, now])?;
-    giveback::money(tx, now, order, Back::all(order.total, reason), fresh)?;
+    giveback::money(tx, now, order, back, fresh)?;
     Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }
 

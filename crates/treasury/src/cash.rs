@@ -173,7 +173,8 @@ pub fn collect(
     let due: Vec<i64> =
         found.parts.iter().filter(|it| it.due().minor > 0).map(|it| it.order).collect();
     let orders = with_free(&found, due);
-    let amount = Money::new(found.parts.iter().map(|it| it.due().minor).sum(), found.currency());
+    let own = found.parts.iter().map(|it| found.own_due(it).minor);
+    let amount = Money::new(own.sum(), found.currency());
     let by = Incoming { account: Account::CashTill, owner: premises.raw(), posting: at.posting };
     let found = apply_capture(tx, now, found, &orders, by)?;
     let number = move_cash(tx, premises, amount, &till)?;
@@ -202,7 +203,7 @@ pub fn pay_back(
     }
     let from = (Account::CashTill, premises.raw());
     payment::complete_refund(tx, now, &known, from, at.posting)?;
-    let out = negative(known.amount).map_err(PostError::from)?;
+    let out = negative(known.own()).map_err(PostError::from)?;
     let number = move_cash(tx, premises, out, &till)?;
     let for_what = (Some(known.payment), Some(refund), "paid_back");
     receipt(tx, now, at, (premises, number, out), for_what)?;

@@ -1,10 +1,12 @@
 //! The audit of the treasury on a database at rest: what must always hold of money (invariant 2),
 //! that every message had one effect (5), and that nothing of it waits for ever (6).
 
+mod tenders;
+
 use base::{Id, Timestamp};
 use store::{StoreError, Tx, Violation, args};
 
-use crate::{PaymentId, PayoutId, PostingId, RefundId, ValueId, VoucherId, day};
+use crate::{PaymentId, PayoutId, PostingId, RefundId, TenderId, ValueId, VoucherId, day};
 
 /// Whose number the first column of an answer is.
 #[derive(Clone, Copy)]
@@ -16,6 +18,7 @@ enum Of {
     Payout,
     Voucher,
     Value,
+    Tender,
     Merchant,
     Premises,
 }
@@ -35,6 +38,7 @@ impl Of {
             Self::Refund => RefundId::from_raw(raw).to_string(),
             Self::Payout => PayoutId::from_raw(raw).to_string(),
             Self::Voucher => VoucherId::from_raw(raw).to_string(),
+            Self::Tender => TenderId::from_raw(raw).to_string(),
             Self::Value => ValueId::from_raw(raw).to_string(),
             Self::Merchant => party::PartyId::from_raw(raw).to_string(),
             Self::Premises => party::PremisesId::from_raw(raw).to_string(),
@@ -182,7 +186,9 @@ const ORDERS: &[Question] = &[
         of: Of::Payment,
         detail: "{is} is booked as taken, the provider's messages say {should}",
         sql: "select t.payment, t.captured, t.told from (
-                  select p.payment, cast(sum(p.captured_minor) as bigint) as captured,
+                  select p.payment, cast(sum(p.captured_minor) - coalesce((select sum(s.paid_minor)
+                      from tender_share s join tender d on d.id = s.tender
+                      where d.payment = p.payment), 0) as bigint) as captured,
                       cast(coalesce((select sum(e.amount_minor) from provider_event e
                       where e.payment = p.payment and e.kind = 'captured'), 0) as bigint) as told
                   from payment_part p join payment y on y.id = p.payment
@@ -388,7 +394,9 @@ const VALUES: &[Question] = &[
         detail: "{is} was paid out of stored value, {should} was taken off it",
         sql: "select t.id, t.captured, t.taken from (
                   select p.id, cast(coalesce((select sum(y.captured_minor) from payment_part y
-                      where y.payment = p.id), 0) as bigint) as captured,
+                      where y.payment = p.id), 0) - coalesce((select sum(s.paid_minor)
+                      from tender_share s join tender d on d.id = s.tender
+                      where d.payment = p.id), 0) as bigint) as captured,
                       cast(coalesce((select -sum(m.amount_minor) from value_move m
                       where m.account = p.value_account and m.kind = 'spent'
                       and m.thing = p.id), 0) as bigint) as taken
@@ -474,8 +482,9 @@ const AFTER_CAPTURE: &[Question] = &[Question {
 /// Everything that is wrong with the money, each finding with its row. Empty is well.
 pub fn check(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Violation>, StoreError> {
     let mut found = totals(tx)?;
-    for question in
-        [LEDGER, ORDERS, MERCHANTS, VOUCHERS, VALUES, AFTER_CAPTURE].into_iter().flatten()
+    for question in [LEDGER, ORDERS, MERCHANTS, VOUCHERS, VALUES, tenders::TENDERS, AFTER_CAPTURE]
+        .into_iter()
+        .flatten()
     {
         found.extend(ask(tx, question, None)?);
     }

@@ -38,6 +38,9 @@ base::plain_enum! {
         Suspense = "suspense",
         /// Owed to who holds a card or points; the owner is the account ([`crate::value`]).
         StoredValue = "stored_value",
+        /// Taken off cards and points for a payment of which the rest is not there yet; the owner is
+        /// the payment.
+        TenderHeld = "tender_held",
     }
 }
 

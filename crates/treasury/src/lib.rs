@@ -33,7 +33,7 @@ pub use check::check;
 pub use ledger::{Account, Leg, PostError, Posting};
 pub use machines::MACHINES;
 pub use payment::{
-    Bearer, Capture, GiveBack, GiveBackError, GivenBack, Method, Milestone, Part, Payment,
+    Bearer, Beside, Capture, GiveBack, GiveBackError, GivenBack, Method, Milestone, Part, Payment,
     PaymentState, Plan, PlanError, ProviderEvent, RecordError, Recorded, What,
 };
 pub use provider::Provider;
@@ -47,6 +47,8 @@ base::ids! {
     pub struct VoucherId = "vch";
     /// A gift card, a prepaid card or points.
     pub struct ValueId = "val";
+    /// What pays beside a payment's own method.
+    pub struct TenderId = "tnd";
     /// One payment to a merchant, with the lines that it pays.
     pub struct PayoutId = "pot";
     /// One balanced movement in the ledger. A statement line has its posting's number.
@@ -60,5 +62,5 @@ pub const HANDLERS: &[(&str, store::jobs::Handler)] = &[(value::CLOCK, value::on
 /// The tables of this crate, in order.
 pub const MIGRATIONS: &[store::Migration] = store::migrations!(
     "treasury"; "0001_treasury.sql", "0002_after_capture.sql", "0003_asks.sql",
-    "0004_busy_and_tips.sql", "0005_books.sql", "0006_value.sql"
+    "0004_busy_and_tips.sql", "0005_books.sql", "0006_value.sql", "0007_tender.sql"
 );

@@ -2,12 +2,12 @@
 
 use base::machine::Machine;
 
-use crate::payment::{PaymentState, RefundState};
+use crate::payment::{PaymentState, RefundState, TenderState};
 use crate::payout::PayoutState;
 use crate::voucher::VoucherState;
 
 /// Every machine of this crate.
-pub const MACHINES: &[Machine] = &[PAYMENT, REFUND, VOUCHER, PAYOUT];
+pub const MACHINES: &[Machine] = &[PAYMENT, REFUND, TENDER, VOUCHER, PAYOUT];
 
 base::machine! {
     /// One agreed movement of money for a checkout. The provider's messages come in any order, so
@@ -48,6 +48,14 @@ base::machine! {
     Pending => Completed: "Y" "she has it",
     Pending => Failed: "Y" "refuses",
     Completed => Waiting: "Y" "takes after all what was refused",
+}
+
+base::machine! {
+    /// A card or points that pay beside a payment's own method.
+    TENDER: "tender", TenderState of "tender";
+    begin => Held: "C" "place",
+    Held => Paid: "P" "the rest of the money is there",
+    Held => GivenUp: "P" "the rest did not come: back on the card",
 }
 
 base::machine! {

@@ -154,7 +154,7 @@ fn compare(
 /// What the provider told us of an event, with the sum that we hold it to be.
 fn told(tx: &mut Tx<'_>, provider: &str, event_id: &str) -> Result<Option<Told>, StoreError> {
     tx.opt(
-        "select e.payment, e.kind, coalesce(e.amount_minor, r.amount_minor),
+        "select e.payment, e.kind, coalesce(e.amount_minor, r.amount_minor - r.beside_minor),
                 coalesce(e.currency, r.currency)
          from provider_event e left join refund r on r.id = e.refund
          where e.provider = $1 and e.event_id = $2",
@@ -197,7 +197,7 @@ pub fn finish(
     for (event_id, payment, refund, minor, currency) in not_there(tx, provider, day)? {
         let amount = match (minor.zip(currency), refund) {
             (Some((minor, currency)), _) => Some(Money::new(minor, currency)),
-            (None, Some(refund)) => payment::refund_by_id(tx, refund)?.map(|it| it.amount),
+            (None, Some(refund)) => payment::refund_by_id(tx, refund)?.map(|it| it.own()),
             (None, None) => None,
         };
         let new = NewBreak {

@@ -104,6 +104,7 @@ impl<'d> Books<'d> {
             payer: PartyId::from_raw(5),
             parts: amounts.iter().map(part).collect(),
             method: Method::Provider("sandbox".to_owned()),
+            beside: Vec::new(),
             capture,
             pay_by: self.time.now().plus_s(900),
         };

@@ -95,7 +95,15 @@ pub(crate) fn held(world: &World, baskets: Vec<Basket>) -> (CheckoutId, Vec<Orde
 
 pub(crate) fn place(world: &World, id: CheckoutId, method: Method, capture: Capture) -> PaymentId {
     let (buyer, payment) = (world.buyer, world.db.ids().next());
-    let cmd = Place { id, buyer, payment, method, capture, fresh: world.db.ids().fresh(40) };
+    let cmd = Place {
+        id,
+        buyer,
+        payment,
+        method,
+        beside: Vec::new(),
+        capture,
+        fresh: world.db.ids().fresh(40),
+    };
     world.db.write(move |tx| deal::checkout::place(tx, NOW, cmd.clone()).map(drop)).unwrap();
     payment
 }

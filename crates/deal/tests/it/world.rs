@@ -186,6 +186,7 @@ impl World {
             buyer: self.buyer,
             payment: self.db.ids().next(),
             method,
+            beside: Vec::new(),
             capture,
             fresh: self.db.ids().fresh(20),
         };

@@ -42,6 +42,7 @@ impl Work for Stage {
                 buyer,
                 payment,
                 method: Method::Provider("bench".to_owned()),
+                beside: Vec::new(),
                 capture: Capture::Now,
                 fresh: db.ids().fresh(FRESH),
             };

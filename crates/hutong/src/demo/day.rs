@@ -269,6 +269,7 @@ impl<'w> Day<'w> {
             buyer,
             payment: self.world.db.ids().next(),
             method: Method::Provider(World::PROVIDER.to_owned()),
+            beside: Vec::new(),
             capture,
             fresh: self.fresh(),
         };

@@ -345,6 +345,7 @@ impl Visit {
             buyer: self.buyer,
             payment: step("drawing ids", ids.take())?,
             method: Method::Provider(World::PROVIDER.to_owned()),
+            beside: Vec::new(),
             capture: Capture::Now,
             fresh: set()?,
         };

@@ -4,7 +4,7 @@ use base::{Id as _, Money, Timestamp};
 use store::{Event, Fact, StoreError, Tx, args};
 
 use super::rules::{share, standing};
-use super::{Capture, PaidPart, Payment, PaymentState, refund, rows};
+use super::{Capture, PaidPart, Payment, PaymentState, refund, rows, tender};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
 use crate::requests::{self, NewRequest, RequestKind};
 use crate::{PaymentId, PostingId, settle};
@@ -71,6 +71,12 @@ pub fn request_capture(
         return Err(CaptureError::GivenUp);
     }
     tx.later("update payment_part set capture_asked = true where order_id = $1", args![order])?;
+    let amount = found.own_due(&part);
+    if amount.minor == 0 {
+        // The tenders beside pay all of it.
+        let by = Incoming { account: Account::Escrow, owner: order, posting };
+        return Ok(apply(tx, now, found, &[order], by).map(drop)?);
+    }
     let new = NewRequest {
         key: format!("capture:{payment}:{order}"),
         provider: &provider,
@@ -78,7 +84,7 @@ pub fn request_capture(
         order: Some(order),
         refund: None,
         kind: RequestKind::Capture,
-        amount: part.due(),
+        amount,
     };
     requests::queue(tx, now, &new)?;
     Ok(())
@@ -109,9 +115,9 @@ fn free(
 pub(crate) fn refused(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    payment: PaymentId,
-    order: i64,
-) -> Result<(), StoreError> {
+    (payment, order): (PaymentId, i64),
+    posting: PostingId,
+) -> Result<(), PostError> {
     let Some(mut found) = rows::by_id(tx, payment)? else { return Ok(()) };
     let Some(part) = found.parts.iter_mut().find(|it| it.order == order) else { return Ok(()) };
     if !part.is_under_way() {
@@ -127,8 +133,9 @@ pub(crate) fn refused(
          where order_id = $1 and state = 'waiting'",
         args![order, now],
     )?;
+    tender::release_orders(tx, now, &mut found, &[order], posting)?;
     let state = standing(&found.parts).unwrap_or(found.state);
-    rows::set_state(tx, payment, state)
+    Ok(rows::set_state(tx, payment, state)?)
 }
 
 /// Gives up a payment that nobody waits for any more (the checkout lapsed): the provider is asked
@@ -152,10 +159,11 @@ pub fn abandon(
     }
     match found.provider().map(str::to_owned) {
         None => {
-            void_due(tx, now, &mut found)?;
+            // Nothing was posted under the payment's own number: it was not taken with its plan.
+            void_due(tx, now, &mut found, PostingId::from_raw(payment.raw()))?;
         }
         Some(provider) => {
-            let amount = found.total;
+            let amount = found.own_total();
             let new = NewRequest {
                 key: format!("void:{payment}"),
                 provider: &provider,
@@ -208,7 +216,13 @@ pub(crate) fn apply(
             args![part.order, part.captured.minor, part.funded.minor],
         )?;
     }
-    legs[0].amount = sum;
+    let mut own = sum;
+    if !payment.beside.is_empty() {
+        let held = tender::pay(tx, &mut payment, orders)?;
+        own = sum.minus(held.amount)?;
+        legs.push(held);
+    }
+    legs[0].amount = own;
     let (kind, thing) = match orders {
         [order] => ("order.captured", *order),
         _ => ("payment.captured", payment.id.raw()),
@@ -250,10 +264,22 @@ pub(super) fn void_due(
     tx: &mut Tx<'_>,
     now: Timestamp,
     payment: &mut Payment,
-) -> Result<bool, StoreError> {
+    posting: PostingId,
+) -> Result<bool, PostError> {
     let mut sum = 0;
-    let open = |it: &&mut PaidPart| it.due().minor > 0 && !it.capture_asked;
-    for part in payment.parts.iter_mut().filter(open) {
+    // What tenders beside pay alone stands while the own method has paid or guaranteed the rest.
+    let failed = !matches!(
+        payment.state,
+        PaymentState::Authorised
+            | PaymentState::Captured
+            | PaymentState::PartRefunded
+            | PaymentState::Refunded
+    );
+    let open = |it: &&PaidPart| {
+        it.due().minor > 0 && !it.capture_asked && (failed || payment.own_due(it).minor > 0)
+    };
+    let open: Vec<i64> = payment.parts.iter().filter(open).map(|it| it.order).collect();
+    for part in payment.parts.iter_mut().filter(|it| open.contains(&it.order)) {
         sum += part.due().minor;
         part.voided = Money::new(part.voided.minor + part.due().minor, part.amount.currency);
         tx.later(
@@ -264,6 +290,7 @@ pub(super) fn void_due(
     if sum == 0 {
         return Ok(false);
     }
+    tender::release_orders(tx, now, payment, &open, posting)?;
     payment.state = standing(&payment.parts).unwrap_or(payment.state);
     rows::set_state(tx, payment.id, payment.state)?;
     let sum = Money::new(sum, payment.currency());
@@ -282,15 +309,24 @@ pub(super) fn void_due(
 /// The parts as they are when the money came although it was given up.
 pub(super) fn not_voided(payment: &Payment) -> Payment {
     let mut payment = payment.clone();
-    for part in &mut payment.parts {
-        part.voided = Money::zero(part.amount.currency);
+    // What tenders beside gave back does not come again.
+    let short: Vec<Money> = payment.parts.iter().map(|it| payment.short_of(it.order)).collect();
+    for (part, short) in payment.parts.iter_mut().zip(short) {
+        part.voided = short;
     }
     payment
 }
 
 /// Writes what [`not_voided`] says.
 pub(super) fn unvoid(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), StoreError> {
-    tx.later("update payment_part set voided_minor = 0 where payment = $1", args![payment.id])
+    tx.later("update payment_part set voided_minor = 0 where payment = $1", args![payment.id])?;
+    for part in payment.parts.iter().filter(|it| it.voided.minor > 0) {
+        tx.later(
+            "update payment_part set voided_minor = $2 where order_id = $1",
+            args![part.order, part.voided.minor],
+        )?;
+    }
+    Ok(())
 }
 
 /// The orders of a capture, with those that cost nothing and are taken with the whole.
@@ -298,6 +334,9 @@ pub(crate) fn with_free(payment: &Payment, mut orders: Vec<i64>) -> Vec<i64> {
     if payment.capture == Capture::Now {
         let free = payment.parts.iter().filter(|it| it.amount.minor == 0 && it.funded.minor == 0);
         orders.extend(free.map(|it| it.order));
+        let own = |it: &&PaidPart| it.due().minor > 0 && payment.own_due(it).minor == 0;
+        let beside: Vec<i64> = payment.parts.iter().filter(own).map(|it| it.order).collect();
+        orders.extend(beside.into_iter().filter(|it| !orders.contains(it)).collect::<Vec<_>>());
     }
     orders
 }

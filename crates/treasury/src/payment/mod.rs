@@ -20,6 +20,7 @@ mod refund;
 mod refund_end;
 mod rows;
 pub mod rules;
+mod tender;
 
 use base::{Currency, Money, Timestamp};
 use party::{PartyId, PremisesId};
@@ -41,6 +42,7 @@ pub(crate) use rows::lock as lock_payment;
 pub use rows::{by_checkout, by_id, by_order, part_of};
 pub(crate) use rules::share;
 pub use rules::{Effect, EventKind};
+pub use tender::{Beside, Tender, TenderShare, TenderState, give_up_beside};
 
 use crate::{PaymentId, PostingId, RefundId, ValueId};
 
@@ -117,8 +119,10 @@ pub struct Plan {
     pub payer: PartyId,
     /// The orders, each once, all in one currency.
     pub parts: Vec<Part>,
-    /// How.
+    /// How it is paid, or what the tenders beside leave of it.
     pub method: Method,
+    /// Cards and points that pay a part of it; with the last of it they take it at once.
+    pub beside: Vec<Beside>,
     /// When authorised money is taken; cash is taken when it is collected.
     pub capture: Capture,
     /// Until when the customer may pay.
@@ -214,6 +218,8 @@ pub struct Payment {
     pub failure: Option<String>,
     /// The orders, by their numbers.
     pub parts: Vec<PaidPart>,
+    /// What pays beside the method; mostly nothing.
+    pub beside: Vec<Tender>,
 }
 
 impl Payment {

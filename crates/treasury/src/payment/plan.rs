@@ -4,7 +4,7 @@ use base::{Id as _, Money, MoneyError, Plain as _, Timestamp};
 use store::{Event, Fact, Sql, StoreError, Tx, args};
 
 use super::capture::{Incoming, apply};
-use super::{Capture, Method, PaidPart, Part, Payment, PaymentState, Plan, rows};
+use super::{Capture, Method, PaidPart, Part, Payment, PaymentState, Plan, rows, tender};
 use crate::ledger::{Account, PostError};
 use crate::requests::{self, NewRequest, RequestKind};
 use crate::value::{self, SpendError};
@@ -31,6 +31,20 @@ pub enum PlanError {
     /// The time to pay is over before it began.
     #[error("pay_by must lie after now")]
     PayBy,
+    /// A card or points stand in the plan twice.
+    #[error("beside: {account} stands in the plan twice; once is needed")]
+    TenderTwice {
+        /// The account.
+        account: ValueId,
+    },
+    /// Nothing, or more than is left for it to pay.
+    #[error("beside: from 0.01 up to {most} can be paid out of {account}")]
+    TenderSum {
+        /// The account.
+        account: ValueId,
+        /// What is left for it to pay.
+        most: Money,
+    },
     /// Currencies differ, or a sum is too large.
     #[error(transparent)]
     Money(#[from] MoneyError),
@@ -55,8 +69,12 @@ pub enum PlanError {
 /// (a discount covers all) and one out of stored value are captured at once.
 pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanError> {
     let total = total(&cmd, now)?;
-    insert(tx, now, &cmd, total)?;
-    let payment = planned(&cmd, total);
+    let beside = tender::fits(&cmd, total)?;
+    let at_once = total == beside || matches!(cmd.method, Method::Value { .. });
+    let capture = if at_once && total.minor > 0 { Capture::Now } else { cmd.capture };
+    let cmd = Plan { capture, ..cmd };
+    insert(tx, now, &cmd, (total, beside))?;
+    let mut payment = planned(&cmd, total);
     let facts = [("total", Fact::Money(total)), ("checkout", Fact::Id(cmd.checkout))];
     tx.emit(
         now,
@@ -67,7 +85,9 @@ pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanE
             facts: &facts,
         },
     )?;
-    if total.minor == 0 {
+    tender::take(tx, now, &cmd, &mut payment)?;
+    let own = payment.own_total();
+    if own.minor == 0 {
         let orders: Vec<i64> = cmd.parts.iter().map(|it| it.order).collect();
         let posting = PostingId::from_raw(cmd.id.raw());
         let by = Incoming { account: Account::Escrow, owner: 0, posting };
@@ -84,16 +104,11 @@ pub fn plan(tx: &mut Tx<'_>, now: Timestamp, cmd: Plan) -> Result<Payment, PlanE
             order: None,
             refund: None,
             kind: RequestKind::Create,
-            amount: total,
+            amount: own,
         };
         requests::queue(tx, now, &new)?;
     }
     Ok(payment)
-}
-
-/// Stored value is taken with the plan, as a whole.
-fn capture(cmd: &Plan) -> Capture {
-    if matches!(cmd.method, Method::Value { .. }) { Capture::Now } else { cmd.capture }
 }
 
 /// Takes a payment off a card or points: it is paid with the customer's yes.
@@ -105,12 +120,13 @@ fn out_of_value(
     account: ValueId,
 ) -> Result<Payment, PlanError> {
     let posting = PostingId::from_raw(cmd.id.raw());
-    let merchants: Vec<_> = cmd.parts.iter().map(|it| it.merchant).collect();
+    let own = payment.parts.iter().filter(|it| payment.own_due(it).minor > 0);
+    let merchants: Vec<_> = own.map(|it| it.merchant).collect();
     let spend = value::Spend {
         account,
         payer: cmd.payer,
         merchants: &merchants,
-        amount: payment.total,
+        amount: payment.own_total(),
         payment: cmd.id.raw(),
         posting,
     };
@@ -144,13 +160,17 @@ fn total(cmd: &Plan, now: Timestamp) -> Result<Money, PlanError> {
     Ok(total)
 }
 
-fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(), PlanError> {
+fn insert(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    cmd: &Plan,
+    (total, beside): (Money, Money),
+) -> Result<(), PlanError> {
     let (method, provider, premises, account) = match &cmd.method {
         Method::Provider(name) => ("provider", Some(name.clone()), None, None),
         Method::Cash { premises } => ("cash", None, Some(*premises), None),
         Method::Value { account } => ("value", None, None, Some(*account)),
     };
-    let capture = capture(cmd);
     let head = args![
         cmd.id,
         cmd.checkout,
@@ -158,13 +178,14 @@ fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(
         method,
         provider,
         premises,
-        capture,
+        cmd.capture,
         total.currency,
         total.minor,
         PaymentState::Planned,
         cmd.pay_by,
         now,
-        account
+        account,
+        beside.minor
     ];
     let mut parts = Sql::new(
         "insert into payment_part (order_id, payment, merchant, currency, amount_minor,
@@ -195,8 +216,8 @@ fn insert(tx: &mut Tx<'_>, now: Timestamp, cmd: &Plan, total: Money) -> Result<(
 
 const INSERT_PAYMENT: &str = "
     insert into payment (id, checkout, payer, method, provider, premises, capture, currency,
-        total_minor, state, pay_by, planned_at, touched, value_account)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13) on conflict do nothing";
+        total_minor, state, pay_by, planned_at, touched, value_account, beside_minor)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, $14) on conflict do nothing";
 
 fn payment_of_order(tx: &mut Tx<'_>, order: i64) -> Result<Option<PaymentId>, StoreError> {
     let sql = "select payment from payment_part where order_id = $1";
@@ -211,7 +232,7 @@ fn planned(cmd: &Plan, total: Money) -> Payment {
         checkout: cmd.checkout,
         payer: cmd.payer,
         method: cmd.method.clone(),
-        capture: capture(cmd),
+        capture: cmd.capture,
         total,
         state: PaymentState::Planned,
         pay_by: cmd.pay_by,
@@ -219,6 +240,7 @@ fn planned(cmd: &Plan, total: Money) -> Payment {
         pay_url: None,
         failure: None,
         parts,
+        beside: Vec::new(),
     }
 }
 

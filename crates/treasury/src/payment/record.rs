@@ -61,14 +61,15 @@ pub fn record(
     if let Some(late) = late::refused_before(tx, &event, &payment)? {
         return late::capture(tx, now, &event, payment, late);
     }
-    let due = payment.parts.iter().any(|it| it.due().minor > 0);
+    let due = payment.parts.iter().any(|it| payment.own_due(it).minor > 0);
     match effect(payment.state, EventKind::of(&event.what), due) {
         Effect::Authorise => authorise(tx, now, &event, payment),
         Effect::Capture => capture(tx, now, &event, payment),
         Effect::Fail => fail(tx, &event, payment),
         Effect::Void => {
             let mut payment = payment;
-            let newly = void_due(tx, now, &mut payment)?.then_some(Milestone::Voided);
+            let newly =
+                void_due(tx, now, &mut payment, event.posting)?.then_some(Milestone::Voided);
             Ok(Recorded { newly, payment: Some(payment), ..out })
         }
         Effect::Refund => settle_refund(tx, now, &event, payment),
@@ -124,7 +125,7 @@ fn authorise(
     event: &ProviderEvent,
     mut payment: Payment,
 ) -> Result<Recorded, RecordError> {
-    if amount_of(&event.what) != Some(payment.total) {
+    if amount_of(&event.what) != Some(payment.own_total()) {
         return broken(tx, now, event, payment, BreakName::AmountDiffers);
     }
     payment.state = PaymentState::Authorised;
@@ -150,7 +151,8 @@ fn capture(
     let voided = payment.state == PaymentState::Voided;
     let open = if voided { not_voided(&payment) } else { payment.clone() };
     let named = event.reference.as_deref().and_then(|it| captured_order(it, &payment));
-    let orders = amount_of(&event.what).and_then(|it| captured_orders(&open.parts, it, named));
+    let orders =
+        amount_of(&event.what).and_then(|it| captured_orders(&open.own_parts(), it, named));
     let Some(orders) = orders else {
         return broken(tx, now, event, payment, BreakName::AmountDiffers);
     };
@@ -239,7 +241,7 @@ fn broken(
         provider: &event.provider,
         reference: &event.event_id,
         payment: Some(event.payment),
-        ours: theirs.map(|_| payment.total),
+        ours: theirs.map(|_| payment.own_total()),
         theirs,
     };
     breaks::raise(tx, now, &new)?;

@@ -13,7 +13,7 @@ use store::{Event, Fact, StoreError, Tx, args};
 
 use super::refund_end::{self, refund_by_id, refunds_where};
 use super::rules::{share, standing};
-use super::{Method, PaidPart, Payment, PaymentState, rows};
+use super::{Method, PaidPart, Payment, PaymentState, rows, tender};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
 use crate::requests::{self, NewRequest, RequestKind};
 use crate::{PaymentId, PostingId, RefundId, settle, value};
@@ -163,6 +163,8 @@ pub struct Refund {
     pub order: i64,
     /// The customer's money.
     pub amount: Money,
+    /// What of it goes back to tenders beside the payment's own method.
+    pub beside: Money,
     /// What goes back to the platform of its addition, when that was frozen.
     pub promotion: Option<Money>,
     /// Where it comes from.
@@ -185,6 +187,13 @@ pub struct Refund {
     pub failure: Option<String>,
 }
 
+impl Refund {
+    /// What of it goes back by the payment's own method.
+    pub fn own(&self) -> Money {
+        Money::new(self.amount.minor - self.beside.minor, self.amount.currency)
+    }
+}
+
 /// Gives back money of an order that is not kept yet: void when it was only authorised, out of
 /// escrow when it was taken. The provider is asked by a job; cash is paid back at the counter.
 pub fn give_back(
@@ -199,7 +208,7 @@ pub fn give_back(
     let (how, promotion) = if part.captured.minor > 0 {
         open(tx, now, &cmd, NewRefund { source: Source::Escrow, ..NewRefund::default() })?;
         let promotion = out_of_escrow(tx, now, &mut payment, &cmd)?;
-        (ask(tx, now, &payment, &cmd)?, promotion)
+        (ask(tx, now, &mut payment, &cmd)?, promotion)
     } else if part.is_under_way() {
         wait(tx, now, &part, &cmd)?;
         (How::Waiting, nothing)
@@ -399,17 +408,17 @@ pub(super) fn start_waiting(
             borne_by: it.borne_by,
             posting: it.posting,
         };
-        let state = match out_of_escrow(tx, now, payment, &cmd) {
+        let set = "update refund set state = $2 where id = $1";
+        match out_of_escrow(tx, now, payment, &cmd) {
             Ok(_) => {
+                tx.later(set, args![it.id, RefundState::Pending])?;
                 ask(tx, now, payment, &cmd)?;
-                RefundState::Pending
             }
             Err(GiveBackError::Post(error)) => return Err(error),
             Err(GiveBackError::Store(error)) => return Err(error.into()),
             // What waits was held to what is due when it was asked for: no machine draws this.
-            Err(_) => RefundState::Failed,
-        };
-        tx.later("update refund set state = $2 where id = $1", args![it.id, state])?;
+            Err(_) => tx.later(set, args![it.id, RefundState::Failed])?,
+        }
     }
     Ok(())
 }
@@ -433,13 +442,19 @@ fn void(
     if count == 0 {
         return Err(GiveBackError::TooMuch { left: part.due() });
     }
+    tender::release_part(tx, now, payment, (cmd.order, cmd.amount), cmd.posting)?;
     for it in payment.parts.iter_mut().filter(|it| it.order == cmd.order) {
         it.voided = it.voided.plus(cmd.amount).map_err(PostError::from)?;
     }
     stand(tx, payment)?;
-    let claimable = payment.parts.iter().any(|it| it.due().minor > 0 && !it.capture_asked);
+    let open = |it: &PaidPart| payment.own_due(it).minor > 0 && !it.capture_asked;
+    let claimable = payment.parts.iter().any(open);
     let Some(provider) = payment.provider().filter(|_| !claimable) else { return Ok(()) };
-    let voided = payment.parts.iter().map(|it| it.voided.minor).sum();
+    let short = |it: &PaidPart| payment.short_of(it.order).minor;
+    let voided: i64 = payment.parts.iter().map(|it| it.voided.minor - short(it)).sum();
+    if voided == 0 {
+        return Ok(());
+    }
     let new = NewRequest {
         key: format!("void:{}", payment.id),
         provider,
@@ -467,9 +482,22 @@ fn stand(tx: &mut Tx<'_>, payment: &mut Payment) -> Result<(), StoreError> {
 fn ask(
     tx: &mut Tx<'_>,
     now: Timestamp,
-    payment: &Payment,
+    payment: &mut Payment,
     cmd: &GiveBack,
 ) -> Result<How, PostError> {
+    let mut own = cmd.amount;
+    if !payment.beside.is_empty() {
+        own = tender::split_refund(tx, payment, (cmd.refund, cmd.order, cmd.amount))?;
+        if own.minor == 0 {
+            // All of it goes to the tenders beside.
+            if let Some(refund) = refund_by_id(tx, cmd.refund)? {
+                let (owner, posting) =
+                    ((Account::Escrow, 0), PostingId::from_raw(cmd.refund.raw()));
+                refund_end::complete(tx, now, &refund, owner, posting)?;
+            }
+            return Ok(How::Value);
+        }
+    }
     let provider = match &payment.method {
         Method::Cash { .. } => return Ok(How::Cash),
         Method::Value { account } => {
@@ -478,7 +506,7 @@ fn ask(
                 let owner = (Account::StoredValue, account.raw());
                 refund_end::complete(tx, now, &refund, owner, posting)?;
             }
-            value::give_back(tx, now, *account, (cmd.amount, refund, posting))?;
+            value::give_back(tx, now, *account, (own, refund, posting))?;
             return Ok(How::Value);
         }
         Method::Provider(name) => name,
@@ -490,7 +518,7 @@ fn ask(
         order: Some(cmd.order),
         refund: Some(cmd.refund),
         kind: RequestKind::Refund,
-        amount: cmd.amount,
+        amount: own,
     };
     requests::queue(tx, now, &new)?;
     Ok(How::Refund)
@@ -541,7 +569,7 @@ pub(crate) fn open_kept(
         it.refunded = it.refunded.plus(cmd.amount).map_err(PostError::from)?;
     }
     stand(tx, &mut payment)?;
-    let how = ask(tx, now, &payment, cmd)?;
+    let how = ask(tx, now, &mut payment, cmd)?;
     tell(tx, now, cmd, how)?;
     Ok(how)
 }

@@ -5,10 +5,10 @@ use store::{Event, Fact, Row, StoreError, Tx, args};
 
 use super::refund::negative;
 use super::rules::standing;
-use super::{PaymentState, Refund, rows};
+use super::{PaymentState, Refund, rows, tender};
 use crate::ledger::{self, Account, Leg, PostError, Posting};
-use crate::settle;
 use crate::{PostingId, RefundId};
+use crate::{settle, value};
 
 /// Ends a pending refund: the customer has the money, from the provider or out of the till.
 pub(crate) fn complete(
@@ -18,11 +18,17 @@ pub(crate) fn complete(
     (account, owner): (Account, i64),
     posting: PostingId,
 ) -> Result<(), PostError> {
-    let legs = [
+    let mut legs = vec![
         Leg::new(Account::RefundInTransit, refund.order, refund.amount),
-        Leg::new(account, owner, negative(refund.amount)?),
+        Leg::new(account, owner, negative(refund.own())?),
     ];
     let thing = refund.id.raw();
+    if refund.beside.minor > 0 {
+        for (account, piece) in tender::pieces_of(tx, refund.id, refund.amount.currency)? {
+            legs.push(Leg::new(Account::StoredValue, account.raw(), negative(piece)?));
+            value::give_back(tx, now, account, (piece, thing, posting))?;
+        }
+    }
     ledger::post(tx, now, Posting { id: posting, kind: "refund.completed", thing, legs: &legs })?;
     tx.later(
         "update refund set state = 'completed', ended_at = $2 where id = $1 and state = 'pending'",
@@ -77,6 +83,9 @@ pub(crate) fn fail(
             settle::undo_reversal(tx, now, refund, posting)?;
         }
     }
+    if refund.beside.minor > 0 {
+        tender::unsplit(tx, refund.id, refund.order)?;
+    }
     if let Some(payment) = rows::by_id(tx, refund.payment)? {
         let state = standing(&payment.parts).unwrap_or(PaymentState::Captured);
         rows::set_state(tx, payment.id, state)?;
@@ -94,7 +103,7 @@ pub(super) fn refunds_where(
 ) -> Result<Vec<Refund>, StoreError> {
     let sql = format!(
         "select id, payment, order_id, amount_minor, currency, source, line, reason, borne_by,
-                state, posting, asked_at, ended_at, failure, promotion_minor
+                state, posting, asked_at, ended_at, failure, promotion_minor, beside_minor
          from refund where {filter} order by id"
     );
     tx.all(&sql, args![number], |row: &Row<'_>| {
@@ -105,6 +114,7 @@ pub(super) fn refunds_where(
             payment: row.get(1)?,
             order: row.get(2)?,
             amount,
+            beside: Money::new(row.get(15)?, amount.currency),
             promotion: promotion.map(|minor| Money::new(minor, amount.currency)),
             source: row.get(5)?,
             line: row.get(6)?,

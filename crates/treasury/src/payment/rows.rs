@@ -4,7 +4,7 @@ use base::{Currency, Money, Plain as _, Timestamp};
 use party::PartyId;
 use store::{Row, StoreError, Tx, args};
 
-use super::{Capture, Method, PaidPart, Payment, PaymentState};
+use super::{Capture, Method, PaidPart, Payment, PaymentState, tender};
 use crate::PaymentId;
 
 const COLUMNS: &str = "
@@ -13,10 +13,11 @@ const COLUMNS: &str = "
            t.order_id, t.merchant, t.amount_minor, t.promotion_minor, t.capture_asked,
            t.captured_minor, t.funded_minor, t.voided_minor, t.refunded_minor,
            t.escrow_refunded_minor, t.promotion_back_minor, t.kept_minor, t.kept_promotion_minor,
-           p.value_account
+           p.value_account, p.beside_minor
     from payment p join payment_part t on t.payment = p.id ";
 
-fn read(row: &Row<'_>) -> Result<(Payment, PaidPart), StoreError> {
+/// A payment without its parts, a part, and what tenders beside its method pay.
+fn read(row: &Row<'_>) -> Result<(Payment, PaidPart, i64), StoreError> {
     let currency: Currency = row.get(6)?;
     let money = |at: usize| row.get::<i64>(at).map(|minor| Money::new(minor, currency));
     let method = match (row.get::<Option<String>>(3)?, row.get(4)?, row.get(26)?) {
@@ -53,15 +54,19 @@ fn read(row: &Row<'_>) -> Result<(Payment, PaidPart), StoreError> {
         pay_url: row.get(11)?,
         failure: row.get(12)?,
         parts: Vec::new(),
+        beside: Vec::new(),
     };
-    Ok((payment, part))
+    Ok((payment, part, row.get(27)?))
 }
 
 fn load(tx: &mut Tx<'_>, filter: &str, number: i64) -> Result<Option<Payment>, StoreError> {
     let sql = format!("{COLUMNS}{filter} order by t.order_id");
     let mut rows = tx.all(&sql, &[number.to_val()], read)?.into_iter();
-    let Some((mut payment, first)) = rows.next() else { return Ok(None) };
+    let Some((mut payment, first, beside)) = rows.next() else { return Ok(None) };
     payment.parts = std::iter::once(first).chain(rows.map(|it| it.1)).collect();
+    if beside > 0 {
+        payment.beside = tender::of_payment(tx, payment.id)?;
+    }
     Ok(Some(payment))
 }
 

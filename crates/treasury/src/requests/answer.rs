@@ -272,6 +272,9 @@ fn refused(
                  where id = $1 and state in ('planned', 'pending')",
                 args![sent.payment, PaymentState::Failed, code],
             )?;
+            if count == 1 {
+                payment::give_up_beside(tx, now, sent.payment)?;
+            }
             Ok((count == 1).then_some(Milestone::Failed))
         }
         RequestKind::Refund => {
@@ -294,7 +297,7 @@ fn refused(
             };
             breaks::raise(tx, now, &new)?;
             if let Some(order) = sent.order {
-                payment::capture_refused(tx, now, sent.payment, order)?;
+                payment::capture_refused(tx, now, (sent.payment, order), posting)?;
             }
             Ok(None)
         }

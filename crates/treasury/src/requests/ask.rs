@@ -36,7 +36,7 @@ pub fn ask(
         order: None,
         refund: None,
         kind: RequestKind::Ask,
-        amount: found.total,
+        amount: found.own_total(),
     };
     queue(tx, now, &new)?;
     asked(tx, payment)

@@ -15,7 +15,7 @@ const CLERK: i64 = 9;
 const LISTS: &[&[store::Migration]] = &[party::MIGRATIONS, MIGRATIONS];
 
 /// A shop with a clerk, its till allowed to hold 100.00.
-fn shop(world: &World<'_>) {
+pub(crate) fn shop(world: &World<'_>) {
     for sql in [
         "insert into party (id, kind, state, created_at) values (7, 'organisation', 'active', 0),
              (9, 'person', 'active', 0), (8, 'person', 'active', 0)",

@@ -11,6 +11,7 @@ mod reconcile;
 mod requests;
 mod sim;
 mod sums;
+mod tenders;
 mod texts;
 mod value;
 mod vouchers;

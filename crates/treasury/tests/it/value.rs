@@ -14,13 +14,13 @@ use treasury::{Account, MIGRATIONS, PaymentState, ValueId, What};
 
 use crate::world::{World, cny};
 
-const LISTS: &[&[Migration]] = &[party::MIGRATIONS, MIGRATIONS];
-const SHOP: i64 = 7;
-const HOLDER: i64 = 5;
+pub(crate) const LISTS: &[&[Migration]] = &[party::MIGRATIONS, MIGRATIONS];
+pub(crate) const SHOP: i64 = 7;
+pub(crate) const HOLDER: i64 = 5;
 const DAY: i64 = 86_400;
 
 /// Runs `test` in a world with the law's figures, on both engines.
-fn each(mut test: impl FnMut(&World<'_>)) {
+pub(crate) fn each(mut test: impl FnMut(&World<'_>)) {
     each_engine(LISTS, |db, _| {
         let world = World::new(db);
         world.run(|tx, now| party::law::ship(tx, now, party::law::SHIPPED)).unwrap();
@@ -28,7 +28,7 @@ fn each(mut test: impl FnMut(&World<'_>)) {
     });
 }
 
-fn asked(world: &World<'_>, kind: ValueKind) -> Open {
+pub(crate) fn asked(world: &World<'_>, kind: ValueKind) -> Open {
     let points = kind == ValueKind::Points;
     Open {
         id: world.id(),
@@ -42,18 +42,23 @@ fn asked(world: &World<'_>, kind: ValueKind) -> Open {
     }
 }
 
-fn open(world: &World<'_>, cmd: Open) -> ValueId {
+pub(crate) fn open(world: &World<'_>, cmd: Open) -> ValueId {
     world.run(move |tx, now| value::open(tx, now, cmd.clone())).unwrap().id
 }
 
 /// Tops a card up by an order of its own number.
-fn fill(world: &World<'_>, account: ValueId, order: i64, minor: i64) -> Result<i64, FillError> {
+pub(crate) fn fill(
+    world: &World<'_>,
+    account: ValueId,
+    order: i64,
+    minor: i64,
+) -> Result<i64, FillError> {
     world.paid(&[(order, SHOP, minor, 0)]);
     let cmd = TopUp { account, order, amount: cny(minor), posting: world.id() };
     world.run(move |tx, now| value::top_up(tx, now, cmd)).map(|it| it.minor)
 }
 
-fn card(world: &World<'_>, order: i64, minor: i64) -> ValueId {
+pub(crate) fn card(world: &World<'_>, order: i64, minor: i64) -> ValueId {
     let id = open(world, asked(world, ValueKind::PrepaidCard));
     fill(world, id, order, minor).unwrap();
     id
@@ -70,7 +75,7 @@ fn pay(
     world.run(move |tx, now| payment::plan(tx, now, plan.clone()))
 }
 
-fn balance(world: &World<'_>, id: ValueId) -> i64 {
+pub(crate) fn balance(world: &World<'_>, id: ValueId) -> i64 {
     world.db.read(|tx| value::by_id(tx, id)).unwrap().unwrap().balance.minor
 }
 
@@ -248,7 +253,7 @@ fn a_card_is_cashed_to_the_means_that_topped_it_up_and_points_never() {
     });
 }
 
-fn granted(world: &World<'_>, minor: i64) -> ValueId {
+pub(crate) fn granted(world: &World<'_>, minor: i64) -> ValueId {
     let id = open(world, asked(world, ValueKind::Points));
     let cmd = Grant { account: id, amount: cny(minor), cause: 1, posting: world.id() };
     world.run(move |tx, now| value::grant(tx, now, cmd)).unwrap();

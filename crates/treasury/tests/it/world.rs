@@ -79,6 +79,7 @@ impl<'d> World<'d> {
             payer: PartyId::from_raw(5),
             parts: parts.iter().map(part).collect(),
             method: Method::Provider(SANDBOX.to_owned()),
+            beside: Vec::new(),
             capture,
             pay_by: self.now().plus_s(900),
         }
