@@ -28,8 +28,16 @@ pub(crate) fn drop_check(tx: &mut Tx<'_>, table: &str, name: &str) -> Result<()>
         return tx.ddl(&format!("alter table {table} drop constraint {name}"));
     }
     let wrong = || StoreError::Other(format!("{table} has no check {name}"));
-    let column = name.strip_prefix(&format!("{table}_")).and_then(|it| it.strip_suffix("_check"));
-    let without = without_check(&text, column.ok_or_else(wrong)?).ok_or_else(wrong)?;
+    let word = name.strip_prefix(&format!("{table}_")).ok_or_else(wrong)?;
+    let without = match (word.strip_suffix("_check"), word.strip_prefix("check")) {
+        (Some(column), _) => without_check(&text, Check::Of(column)),
+        (None, Some("")) => without_check(&text, Check::Wide(0)),
+        (None, Some(number)) => {
+            without_check(&text, Check::Wide(number.parse().map_err(|_| wrong())?))
+        }
+        (None, None) => None,
+    };
+    let without = without.ok_or_else(wrong)?;
     let version: i64 = tx.one("pragma schema_version", &[], |row| row.get(0))?;
     tx.ddl("pragma writable_schema = on")?;
     let changed = tx.exec(
@@ -42,30 +50,68 @@ pub(crate) fn drop_check(tx: &mut Tx<'_>, table: &str, name: &str) -> Result<()>
     changed.map(|_| ())
 }
 
-/// The text of a table without the one check that stands at `column`.
-fn without_check(text: &str, column: &str) -> Option<String> {
+/// Which check of a table, as PostgreSQL names those that have no name.
+#[derive(Clone, Copy)]
+enum Check<'n> {
+    /// `T_column_check`: the one that names this column alone.
+    Of(&'n str),
+    /// `T_check`, `T_check1` …: those that name several columns or none, wherever they stand, in the
+    /// order in which they stand. Of those that were there when the table was made; so drop the one
+    /// with the highest number first.
+    Wide(usize),
+}
+
+/// The text of a table without one check.
+fn without_check(text: &str, which: Check<'_>) -> Option<String> {
     let words = tokens(text).ok()?;
-    let mut depth = 0;
-    let mut at_column = false;
-    let mut at = 0;
-    while at < words.len() {
-        match words[at].as_str() {
+    let columns = columns(&words);
+    let (mut depth, mut wide) = (0, 0);
+    for (at, word) in words.iter().enumerate() {
+        match word.as_str() {
             "(" => depth += 1,
             ")" => depth -= 1,
-            "check" if depth == 1 && at_column => {
+            // One with a name stands behind it.
+            "check" if depth == 1 && words[at.saturating_sub(2)] != "constraint" => {
                 let end = closing(&words, at + 1)?;
-                let kept: Vec<&str> =
-                    words[..at].iter().chain(&words[end + 1..]).map(String::as_str).collect();
-                return Some(kept.join(" "));
-            }
-            word if depth == 1 && matches!(words[at - 1].as_str(), "(" | ",") => {
-                at_column = word == column;
+                let mut named: Vec<&String> =
+                    words[at + 1..end].iter().filter(|it| columns.contains(it)).collect();
+                named.sort();
+                named.dedup();
+                let is_it = match (which, &named[..]) {
+                    (Check::Of(column), [only]) => *only == column,
+                    (Check::Of(_), _) | (Check::Wide(_), [_]) => false,
+                    (Check::Wide(number), _) => wide == number,
+                };
+                wide += usize::from(named.len() != 1);
+                if is_it {
+                    // One that stands for itself goes with the comma before it.
+                    let from = if words[at - 1] == "," { at - 1 } else { at };
+                    let rest = words[..from].iter().chain(&words[end + 1..]);
+                    return Some(rest.map(String::as_str).collect::<Vec<_>>().join(" "));
+                }
             }
             _ => {}
         }
-        at += 1;
     }
     None
+}
+
+/// The columns of a table: what begins an item of its list and is no constraint.
+fn columns(words: &[String]) -> Vec<&String> {
+    let (mut depth, mut found) = (0, Vec::new());
+    for (at, word) in words.iter().enumerate() {
+        let first = at > 0 && matches!(words[at - 1].as_str(), "(" | ",");
+        let other = ["check", "constraint", "primary", "unique", "foreign"];
+        if depth == 1 && first && !other.contains(&word.as_str()) {
+            found.push(word);
+        }
+        match word.as_str() {
+            "(" => depth += 1,
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Where the parenthesis that opens at `open` closes.
@@ -92,15 +138,29 @@ mod tests {
 
     #[test]
     fn the_check_of_one_column_is_cut_out() {
-        let without = without_check(TABLE, "pay").unwrap();
+        let without = without_check(TABLE, Check::Of("pay")).unwrap();
         assert_eq!(
             without,
             "create table orders ( id integer primary key , pay text , state text not null check ( \
              state <> '' ) , check ( ( state = 'a' ) or pay is null ) ) strict"
         );
-        assert!(without_check(TABLE, "state").unwrap().contains("state text not null , check"));
-        assert_eq!(without_check(TABLE, "id"), None);
-        assert_eq!(without_check(TABLE, "nothing"), None);
+        assert!(without_check(TABLE, Check::Of("state"))
+            .unwrap()
+            .contains("state text not null , check"));
+        assert_eq!(without_check(TABLE, Check::Of("id")), None);
+        assert_eq!(without_check(TABLE, Check::Of("nothing")), None);
+    }
+
+    #[test]
+    fn a_check_of_several_columns_is_found_by_its_number() {
+        let table = "create table t ( id integer primary key , low bigint not null check ( low >= 0 ) , \
+            high bigint check ( high between low and 9 ) , check ( low <> 7 ) , \
+            check ( ( low = 1 ) = ( high is null ) ) ) strict";
+        let second = without_check(table, Check::Wide(1)).unwrap();
+        assert!(second.ends_with("check ( low <> 7 ) ) strict"), "{second}");
+        let both = without_check(&second, Check::Wide(0)).unwrap();
+        assert!(both.contains("high bigint , check ( low <> 7 ) ) strict"), "{both}");
+        assert_eq!(without_check(&both, Check::Wide(0)), None);
     }
 
     #[test]

@@ -116,6 +116,12 @@ fn a_check_learns_new_words_and_keeps_the_rows() {
                 check (state in ('on', 'off', 'dim', 'out'));",
         ),
     ];
+    // What names several columns has the table's name and a number.
+    let freer = [step(
+        5,
+        "alter table lamp drop constraint lamp_check;
+         alter table lamp add constraint lamp_since_off check (state = 'on' or since > 1);",
+    )];
     let insert = |db: &Db, id: i64, state: &'static str, since: i64| {
         db.write(move |tx| {
             let sql = "insert into lamp (id, state, since) values ($1, $2, $3)";
@@ -137,5 +143,10 @@ fn a_check_learns_new_words_and_keeps_the_rows() {
             tx.one("select count(*) from lamp where since > 0", &[], |row| row.get::<i64>(0))
         });
         assert_eq!(count, Ok(3));
+        db.close();
+        let all: &[&[Migration]] = &[TABLES, &first, &wider, &freer];
+        let db = Db::open_with(target, all, test_options()).unwrap();
+        insert(&db, 4, "off", 2).unwrap();
+        assert!(insert(&db, 5, "off", 1).is_err(), "the new one holds");
     });
 }
