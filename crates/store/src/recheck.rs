@@ -144,9 +144,11 @@ mod tests {
             "create table orders ( id integer primary key , pay text , state text not null check ( \
              state <> '' ) , check ( ( state = 'a' ) or pay is null ) ) strict"
         );
-        assert!(without_check(TABLE, Check::Of("state"))
-            .unwrap()
-            .contains("state text not null , check"));
+        assert!(
+            without_check(TABLE, Check::Of("state"))
+                .unwrap()
+                .contains("state text not null , check")
+        );
         assert_eq!(without_check(TABLE, Check::Of("id")), None);
         assert_eq!(without_check(TABLE, Check::Of("nothing")), None);
     }

@@ -9,6 +9,7 @@ mod capture;
 mod cash;
 mod flow;
 mod kills;
+mod mixed;
 mod pass;
 mod personal;
 mod planted;

@@ -14,7 +14,7 @@ use supply::VariantId;
 use supply::offer::{FulfilmentKind, OfferKind};
 use treasury::payment::{Capture, Method, PaidPart, ProviderEvent, What as Says};
 use treasury::settle::Line;
-use treasury::{Account, PaymentId};
+use treasury::{Account, Beside, PaymentId};
 
 use crate::world::{KEY, NOW, World, sell, yuan};
 
@@ -94,16 +94,19 @@ pub(crate) fn held(world: &World, baskets: Vec<Basket>) -> (CheckoutId, Vec<Orde
 }
 
 pub(crate) fn place(world: &World, id: CheckoutId, method: Method, capture: Capture) -> PaymentId {
+    place_beside(world, id, (method, Vec::new()), capture)
+}
+
+/// Places a checkout that cards and points pay a part of.
+pub(crate) fn place_beside(
+    world: &World,
+    id: CheckoutId,
+    (method, beside): (Method, Vec<Beside>),
+    capture: Capture,
+) -> PaymentId {
     let (buyer, payment) = (world.buyer, world.db.ids().next());
-    let cmd = Place {
-        id,
-        buyer,
-        payment,
-        method,
-        beside: Vec::new(),
-        capture,
-        fresh: world.db.ids().fresh(40),
-    };
+    let fresh = world.db.ids().fresh(40);
+    let cmd = Place { id, buyer, payment, method, beside, capture, fresh };
     world.db.write(move |tx| deal::checkout::place(tx, NOW, cmd.clone()).map(drop)).unwrap();
     payment
 }

@@ -13,7 +13,7 @@ use crate::steps::{basket, call_off, ends_with, held, place, priced, sound};
 use crate::world::{NOW, World, each_world, yuan};
 
 /// So many points of the buyer's.
-fn points(world: &World, minor: i64) -> ValueId {
+pub(crate) fn points(world: &World, minor: i64) -> ValueId {
     let open = Open {
         id: world.db.ids().next(),
         kind: ValueKind::Points,
@@ -31,7 +31,8 @@ fn points(world: &World, minor: i64) -> ValueId {
     account
 }
 
-fn left(world: &World, account: ValueId) -> i64 {
+/// What is on them.
+pub(crate) fn left(world: &World, account: ValueId) -> i64 {
     world.db.read(|tx| value::by_id(tx, account)).unwrap().unwrap().balance.minor
 }
 
