@@ -110,8 +110,8 @@ fn watched(db: &Db, seed: u64, commands: u64) {
     never.retain(|(machine, from, to)| match machine.as_str() {
         "refund" => (from.is_empty() && to == "waiting") || (from == "waiting" && to == "pending"),
         "payment" | "payout" | "voucher" => false,
-        // Nobody claims coupons here: `promotions` shows them.
-        "coupon" => false,
+        // Nobody claims coupons or pays a part with points here: `promotions` and `mixed` show them.
+        "coupon" | "tender" => false,
         _ => true,
     });
     assert!(commands < ROUND || never.is_empty(), "these never came: {never:?}");
