@@ -346,23 +346,47 @@ fn carry_out(
     Ok(())
 }
 
-/// Ends everything that is open.
+/// Ends everything that is open, and gives the vouchers' money back.
 fn all(tx: &mut Tx<'_>, now: Timestamp, case: &Case, fresh: &mut FreshIds) -> Result<(), Inner> {
-    let order = &case.order;
-    for it in &case.fulfilments {
-        if let Some(voucher) = it.voucher {
-            giveback::voucher(tx, now, voucher, "cancelled", fresh)?;
-        }
+    for voucher in case.fulfilments.iter().filter_map(|it| it.voucher) {
+        giveback::voucher(tx, now, voucher, "cancelled", fresh)?;
+    }
+    end_open(tx, now, &case.order, (&case.fulfilments, "cancelled"))?;
+    giveback::give_up_cash(tx, now, &case.order)
+}
+
+fn end_open(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    (open, reason): (&[Fulfilment], &'static str),
+) -> Result<(), Inner> {
+    for it in open {
         fulfilment::empty(tx, it)?;
         fulfilment::close(tx, now, it, FulfilmentState::Cancelled)?;
     }
-    if case.fulfilments.iter().any(|it| it.voucher.is_none()) || order.state == OrderState::Placed {
+    if open.iter().any(|it| it.voucher.is_none()) || order.state == OrderState::Placed {
         giveback::capacity(tx, now, order)?;
     }
-    giveback::give_up_cash(tx, now, order)?;
-    order::end(tx, now, order, OrderState::Cancelled, "cancelled")?;
-    tx.sleep(clock::ORDER, order.id.raw())?;
-    Ok(())
+    order::end(tx, now, order, OrderState::Cancelled, reason)?;
+    Ok(tx.sleep(clock::ORDER, order.id.raw())?)
+}
+
+/// Ends an order that will never have its money; what came of it has gone back already.
+pub(crate) fn for_want_of_money(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    reason: &'static str,
+) -> Result<(), Inner> {
+    let mut open = fulfilment::of_order(tx, order.id)?;
+    open.retain(|it| it.ended_at.is_none());
+    for voucher in open.iter().filter_map(|it| it.voucher) {
+        treasury::voucher::refund_unused(tx, now, voucher).inner("ending the voucher")?;
+    }
+    end_open(tx, now, order, (&open, reason))?;
+    let facts = [("reason", Fact::Code(reason))];
+    Ok(emit(tx, now, order, "order.cancelled", Actor::Platform, &facts)?)
 }
 
 /// Takes units of lines out.

@@ -36,9 +36,9 @@ base::machine! {
     Placed => Cancelled: "C" "cancel",
     Accepted => Active: "M" "first fulfilment event",
     Accepted => Completed: "M" "all kept or over",
-    Accepted => Cancelled: "C" "cancel, or P when it was never ready",
+    Accepted => Cancelled: "C" "cancel, or P when it was never ready or paid",
     Active => Completed: "M" "all kept or over",
-    Active => Cancelled: "C" "cancel",
+    Active => Cancelled: "C" "cancel, or P when it was never paid",
 }
 
 base::machine! {

@@ -11,6 +11,7 @@ use treasury::requests::{Answered, AnsweredError};
 
 use crate::accept;
 use crate::accept_by;
+use crate::cancel;
 use crate::clock;
 use crate::fulfilment::emit;
 use crate::giveback::{self, Back};
@@ -88,6 +89,9 @@ pub fn on_answer(
     Ok(newly)
 }
 
+/// Why an order ends, or its money goes back, of which a tender was given back before.
+const TENDER_GONE: &str = "tender_gone";
+
 /// What is known of the money when a payment rule is met.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Told<'a> {
@@ -123,7 +127,10 @@ pub(crate) fn rule_met(
         // has ended without it.
         if order.rule_met_at.is_some() {
             if told.taken.contains(&order.id.raw()) {
-                after_the_end(tx, now, &order, fresh)?;
+                match told.short(&order) {
+                    Some(left) => short_at_last(tx, now, &order, left, fresh)?,
+                    None => after_the_end(tx, now, &order, fresh)?,
+                }
             }
             continue;
         }
@@ -162,8 +169,23 @@ fn after_the_end(
     if part.held().minor == 0 && part.held_promotion().minor == 0 {
         return Ok(());
     }
-    giveback::money(tx, now, order, Back::all(part.held(), "order_ended"), fresh)?;
-    Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
+    back_late(tx, now, order, Back::all(part.held(), "order_ended"), fresh)
+}
+
+/// The provider takes after all what it had refused, and the tenders beside it are back: what came
+/// goes back too, and what of the order is still open ends.
+fn short_at_last(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    left: Money,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
+    back_late(tx, now, order, Back::all(left, TENDER_GONE), fresh)?;
+    if order.state.is_end() {
+        return Ok(());
+    }
+    cancel::for_want_of_money(tx, now, order, TENDER_GONE)
 }
 
 /// Confirms the claim and starts the accept clock. False when the order could not go on.
@@ -262,10 +284,10 @@ fn fall_short(
 ) -> Result<(), Inner> {
     if order.state == OrderState::Placed {
         giveback::capacity(tx, now, order)?;
-        order::end(tx, now, order, OrderState::Lapsed, "tender_gone")?;
+        order::end(tx, now, order, OrderState::Lapsed, TENDER_GONE)?;
         tx.sleep(clock::ORDER, order.id.raw())?;
     }
-    money_back(tx, now, order, Back::all(left, "tender_gone"), fresh)
+    money_back(tx, now, order, Back::all(left, TENDER_GONE), fresh)
 }
 
 /// The money of an order that cannot go on goes back by itself, once.
@@ -287,6 +309,16 @@ fn money_back(
     fresh: &mut FreshIds,
 ) -> Result<(), Inner> {
     tx.later("update orders set rule_met_at = $2 where id = $1", args![order.id, now])?;
+    back_late(tx, now, order, back, fresh)
+}
+
+fn back_late(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    order: &Order,
+    back: Back,
+    fresh: &mut FreshIds,
+) -> Result<(), Inner> {
     giveback::money(tx, now, order, back, fresh)?;
     Ok(emit(tx, now, order, "order.paid_too_late", Actor::Platform, &[])?)
 }

@@ -8,7 +8,7 @@ use deal::order::OrderState;
 use treasury::payment::{Capture, Method, What as Says};
 use treasury::{Account, Beside, PaymentId, RefundId, ValueId};
 
-use crate::steps::{basket, call_off, ends_with, held, place_beside, priced, says, sound};
+use crate::steps::{basket, call_off, ends_with, held, place_beside, priced, refuses, says, sound};
 use crate::stored::{left, points};
 use crate::world::{NOW, World, each_world, yuan};
 
@@ -106,4 +106,38 @@ fn points_come_back_when_the_rest_is_not_paid_and_late_money_goes_back_to_the_pr
         assert_eq!(left(world, account), 10_000);
         sound(world, late);
     });
+}
+
+/// The provider guaranteed its part, refuses to take it, and takes it after all: whatever was decided
+/// meanwhile, the points are back with the refusal and the money when it comes.
+#[test]
+fn an_order_whose_capture_is_refused_has_its_points_back_and_late_money_goes_back_whole() {
+    for decided in ["nothing", "called off", "fetched"] {
+        each_world(|world| {
+            let account = points(world, 10_000);
+            let (payment, order) = order(world, account, 6_000, Capture::OnAccept);
+            says(world, NOW, payment, Says::Authorised(yuan(18_000)), None);
+            let pass = world.accept(NOW, order);
+            match decided {
+                "called off" => drop(call_off(world, NOW, order, What::All)),
+                "fetched" => drop(world.redeem(NOW, world.scan(&pass, 1, 1)).unwrap()),
+                _ => {}
+            }
+            let key = format!("capture:{payment}:{}", base::Id::raw(order));
+            refuses(world, NOW, key.clone());
+            assert_eq!((left(world, account), held_beside(world, payment)), (10_000, 0));
+            sound(world, NOW);
+            says(world, NOW, payment, Says::Captured(yuan(18_000)), Some(key));
+            let refund = asked_back(world, payment);
+            assert_eq!(refund.1, yuan(18_000));
+            says(world, NOW, payment, Says::RefundCompleted(refund.0), None);
+            assert_eq!(ends_with(world, order), (0, 0, 0, 10_000), "{decided}");
+            assert_eq!(left(world, account), 10_000);
+            let breaks = world.db.read(|tx| treasury::breaks::open(tx, 9)).unwrap();
+            assert_eq!(breaks[0].name.code(), "capture_refused", "somebody has to look at it");
+            world.clocks(pass.valid_until);
+            assert!(world.order(order).state.is_end());
+            sound(world, pass.valid_until);
+        });
+    }
 }

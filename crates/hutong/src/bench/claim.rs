@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::Timestamp;
-use party::Actor;
 use serde_json::{Value, json};
 use store::Db;
 use supply::PoolId;
@@ -23,7 +22,7 @@ const AHEAD_S: i64 = 2 * 365 * 86_400;
 const CELLS: i64 = AHEAD_S / (GRID_MIN * 60);
 /// A claim takes two quarter hours; so many of them fit.
 const SPANS: usize = CELLS as usize / 2;
-/// A step through all (pair, span) that meets each once: a prime that divides neither.
+/// A step through all (pair, span) that meets each once: it shares no factor with their number.
 const STEP: usize = 7_368_787;
 /// Pools that are made in one transaction.
 const SLICE: usize = 60;
@@ -47,20 +46,15 @@ impl Pairs {
 /// Makes the pools.
 pub(crate) fn prepare(db: &Db) -> Result<Pairs, Refused> {
     let (shop, now, zone) = stage::one_shop(db)?;
-    let create = |at: usize| Create {
-        id: db.ids().next(),
-        actor: Actor::Platform,
-        merchant: shop.organisation,
-        premises: shop.premises,
-        name: format!("{} {}", if at.is_multiple_of(2) { "worker" } else { "chair" }, at / 2),
-        shape: Shape::Time {
+    let create = |at: usize| {
+        let name = format!("{} {}", if at.is_multiple_of(2) { "worker" } else { "chair" }, at / 2);
+        let shape = Shape::Time {
             grid_min: GRID_MIN,
             weekly: "mo-su 00:00-24:00 x1".to_owned(),
             zone: zone.to_string(),
             ahead_s: AHEAD_S,
-        },
-        overbook: 0,
-        hold_s_max: 3_600,
+        };
+        stage::supply(db, (shop.organisation, shop.premises), name, shape)
     };
     let all: Vec<Create> = (0..PAIRS * 2).map(create).collect();
     for some in all.chunks(SLICE) {

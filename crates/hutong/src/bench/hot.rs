@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base::Timestamp;
-use party::Actor;
 use serde_json::{Value, json};
 use store::Db;
-use supply::capacity::pool::{Create, Shape};
+use supply::capacity::pool::Shape;
 use supply::capacity::{Claim, ClaimError, Want};
-use supply::stock::{Movement, Reason};
 use supply::{ClaimId, PoolId};
 
 use super::stage::{self, PLENTY};
@@ -29,20 +27,9 @@ pub(crate) struct Item {
 pub(crate) fn prepare(db: &Db) -> Result<Item, Refused> {
     let (shop, now, _) = stage::one_shop(db)?;
     let stock = |quantity: i64| -> Result<PoolId, Refused> {
-        let actor = Actor::Platform;
-        let pool = Create {
-            id: db.ids().next(),
-            actor,
-            merchant: shop.organisation,
-            premises: shop.premises,
-            name: "hot".to_owned(),
-            shape: Shape::Stock,
-            overbook: 0,
-            hold_s_max: 3_600,
-        };
-        let id = pool.id;
-        let came =
-            Movement { id: db.ids().next(), pool: id, actor, quantity, reason: Reason::Delivery };
+        let place = (shop.organisation, shop.premises);
+        let pool = stage::supply(db, place, "hot".to_owned(), Shape::Stock);
+        let (id, came) = (pool.id, stage::came(db, pool.id, quantity));
         db.write(move |tx| supply::capacity::pool::create(tx, now, pool.clone()))?;
         db.write(move |tx| supply::stock::receive(tx, now, came))?;
         Ok(id)

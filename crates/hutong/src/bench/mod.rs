@@ -130,7 +130,7 @@ pub(crate) fn run(line: &Line, bench: &Bench) -> Result<Report, Refused> {
             let way = day::Way {
                 clients: usize::try_from(options.clients)?,
                 time: Duration::from_secs(options.seconds),
-                rows: options.rows,
+                rows: usize::try_from(options.rows)?,
             };
             let place = || Ok(Scratch::new(&folder, server.as_deref())?);
             day::measure(options.ground.engine.name(), place, &way)

@@ -14,9 +14,10 @@ use connect::{GatewaySettings, RawCallback};
 use deal::checkout::{Abandon, Basket, Hold, Wish};
 use party::{Actor, PartyId, PremisesId};
 use store::Db;
-use supply::VariantId;
+use supply::capacity::pool::{Create, Shape};
 use supply::offer::{FulfilmentKind, Offer, OfferKind};
 use supply::stock::{Movement, Reason};
+use supply::{PoolId, VariantId};
 use treasury::PaymentId;
 
 use crate::demo::{self, load};
@@ -86,6 +87,23 @@ impl Stage {
             body,
         }
     }
+}
+
+/// A new supply at a place, by the platform's hand.
+pub(crate) fn supply(
+    db: &Db,
+    (merchant, premises): (PartyId, PremisesId),
+    name: String,
+    shape: Shape,
+) -> Create {
+    let (id, actor) = (db.ids().next(), Actor::Platform);
+    Create { id, actor, merchant, premises, name, shape, overbook: 0, hold_s_max: 3_600 }
+}
+
+/// So much that came to a stock.
+pub(crate) fn came(db: &Db, pool: PoolId, quantity: i64) -> Movement {
+    let (id, actor) = (db.ids().next(), Actor::Platform);
+    Movement { id, pool, actor, quantity, reason: Reason::Delivery }
 }
 
 /// One shop of the lane, for what needs no more than a place; the midnight and the zone of the lane.

@@ -13,6 +13,8 @@ use crate::say::Refused;
 
 /// Scripts before the clock starts: connections made, statements prepared.
 const WARM_UP: usize = 256;
+/// How long a portion of scripts may take.
+const PORTION: Duration = Duration::from_secs(3);
 
 /// What one script is called.
 #[derive(Clone, Copy, Debug)]
@@ -83,7 +85,7 @@ pub(crate) fn measure<W: Work>(
 ) -> Result<Done, Refused> {
     on_a_copy(before, |db| {
         let warm = warm_up(db, work, clients)?;
-        measure_on(db, work, (clients, warm), |done| done.elapsed < time)
+        measure_on(db, work, (clients, warm), |done| time.saturating_sub(done.elapsed))
     })
 }
 
@@ -92,23 +94,24 @@ pub(crate) fn warm_up<W: Work>(db: &Db, work: &W, clients: usize) -> Result<Done
     run(db, work, clients, &work.scripts(db, WARM_UP.max(clients * 4)), false)
 }
 
-/// Measures `work` as long as `goes_on` says so, and once at least: drawn up in portions while the
-/// clock stands, then run. `last` is what went before.
+/// Measures `work` as long as `left` gives any time, and once at least: drawn up in portions while
+/// the clock stands, then run. `last` is what went before.
 pub(crate) fn measure_on<W: Work>(
     db: &Db,
     work: &W,
     (clients, mut last): (usize, Done),
-    goes_on: impl Fn(&Done) -> bool,
+    left: impl Fn(&Done) -> Duration,
 ) -> Result<Done, Refused> {
     let mut all = Done::default();
     loop {
-        // About half a second's worth.
-        let portion = usize::try_from(last.per_s() / 2)?.max(clients * 4);
-        last = run(db, work, clients, &work.scripts(db, portion), false)?;
-        all.add(last.clone());
-        if !goes_on(&all) {
+        let time = left(&all).min(PORTION);
+        if time.is_zero() && all.count > 0 {
             return Ok(all);
         }
+        let portion = u128::from(last.per_s()) * time.as_millis() / 1_000;
+        let scripts = work.scripts(db, usize::try_from(portion)?.max(clients * 4));
+        last = run(db, work, clients, &scripts, false)?;
+        all.add(last.clone());
     }
 }
 

@@ -1,7 +1,10 @@
 //! Money that comes although its capture was refused.
 //!
 //! Invariant: it is booked like any capture, and what was called off of the order goes back by
-//! itself, under the numbers of the refunds that ended with nothing when the capture was refused.
+//! itself, under the numbers of the refunds that ended with nothing when the capture was refused. An
+//! order of which a tender was given back with the refusal has too little money to go on: what was
+//! decided is forgotten as the refusal left it, its break stays open, and the caller gives back what
+//! came.
 
 use base::{Money, Timestamp};
 use store::{StoreError, Tx, args};
@@ -14,6 +17,7 @@ use super::{
 };
 use crate::breaks::{self, BreakName};
 use crate::ledger::{Account, named_owner};
+use crate::settle;
 
 /// An order whose capture was refused, and how much of it.
 #[derive(Clone, Copy, Debug)]
@@ -73,9 +77,13 @@ pub(super) fn capture(
         "update payment_part set voided_minor = $2 where order_id = $1",
         args![late.order, given_up],
     )?;
-    call_off_again(tx, late.order, given_up)?;
-    let key = key(&payment, late.order);
-    breaks::resolve_of(tx, now, (BreakName::CaptureRefused, &key), "taken after all")?;
+    if payment.short_of(late.order).minor > 0 {
+        settle::forget_awaiting(tx, late.order)?;
+    } else {
+        call_off_again(tx, late.order, given_up)?;
+        let key = key(&payment, late.order);
+        breaks::resolve_of(tx, now, (BreakName::CaptureRefused, &key), "taken after all")?;
+    }
     let by = Incoming {
         account: Account::Provider,
         owner: named_owner(&event.provider),

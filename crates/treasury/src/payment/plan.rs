@@ -38,7 +38,7 @@ pub enum PlanError {
         account: ValueId,
     },
     /// Nothing, or more than is left for it to pay.
-    #[error("beside: from 0.01 up to {most} can be paid out of {account}")]
+    #[error("beside: a sum above zero and up to {most} can be paid out of {account}")]
     TenderSum {
         /// The account.
         account: ValueId,

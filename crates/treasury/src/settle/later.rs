@@ -191,6 +191,11 @@ pub(crate) fn start_awaiting(
     Ok(())
 }
 
+/// Forgets what waits for the capture of an order that will not have all of its money.
+pub(crate) fn forget_awaiting(tx: &mut Tx<'_>, order: i64) -> Result<(), StoreError> {
+    tx.later("delete from after_capture where order_id = $1", args![order])
+}
+
 /// False when less is there; nothing was written then.
 fn book(tx: &mut Tx<'_>, now: Timestamp, cmd: &AdditionBack) -> Result<bool, PostError> {
     match payment::book_addition(tx, now, cmd) {

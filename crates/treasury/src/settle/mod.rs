@@ -20,7 +20,7 @@ use crate::payment;
 use crate::{PostingId, RefundId, day};
 
 pub use later::when_taken;
-pub(crate) use later::{addition_after_capture, awaited, start_awaiting};
+pub(crate) use later::{addition_after_capture, awaited, forget_awaiting, start_awaiting};
 pub(crate) use reverse::undo_reversal;
 pub use reverse::{ReverseError, Reversed, ReversedLine, reversed};
 use rows::{INSERT_LINE, line_args};

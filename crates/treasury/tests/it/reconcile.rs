@@ -118,3 +118,28 @@ fn money_of_a_payment_that_nobody_knows_is_named_and_not_asked_for() {
         world.sound();
     });
 }
+
+#[test]
+fn a_payment_of_several_tenders_stands_in_the_file_with_its_providers_part() {
+    crate::value::each(|world| {
+        let points = crate::value::granted(world, 400);
+        let beside = vec![treasury::Beside { id: world.id(), account: points, amount: cny(400) }];
+        let plan = treasury::Plan { beside, ..world.plan_for(&[(2, 7, 1_000, 0)], Capture::Now) };
+        let id = plan.id;
+        world.run(move |tx, now| treasury::payment::plan(tx, now, plan.clone())).unwrap();
+        let captured = world.event(id, What::Captured(cny(600)));
+        world.record(captured.clone());
+        let given = world.give_back(id, 2, 500).unwrap();
+        let refunded = world.event(id, What::RefundCompleted(given.refund));
+        world.record(refunded.clone());
+        let today = day::business_day(world.now());
+        let lines = [
+            line(&captured, FileKind::Capture, cny(600)),
+            line(&refunded, FileKind::Refund, cny(300)),
+        ];
+        let compared = read(world, today, &lines);
+        assert_eq!((compared.matched, compared.breaks), (2, vec![]));
+        assert_eq!(finish(world, today), []);
+        world.sound();
+    });
+}

@@ -87,7 +87,8 @@ fn what_a_plan_of_several_tenders_may_not_say_is_refused_by_name() {
         };
         let twice = format!("beside: {card} stands in the plan twice; once is needed");
         assert_eq!(said(&[(card, 1), (card, 1)]), twice);
-        let sum = |it, most| format!("beside: from 0.01 up to {most} can be paid out of {it}");
+        let sum =
+            |it, most| format!("beside: a sum above zero and up to {most} can be paid out of {it}");
         assert_eq!(said(&[(points, 0)]), sum(points, "10.00 CNY"));
         assert_eq!(said(&[(points, 900), (card, 101)]), sum(card, "1.00 CNY"));
         assert_eq!(said(&[(card, 601)]), sum(card, "6.00 CNY"), "its own shop's order alone");
@@ -341,6 +342,26 @@ fn fault_11_a_tender_given_up_while_another_is_captured_is_there_once() {
             assert!([(900, 0), (700, 200)].contains(&(escrow, back)), "{escrow} {back}");
         }
         world.sound();
+    });
+}
+
+/// The twin: it is looked at first and given back after, as if nobody else did anything.
+#[test]
+fn fault_11_without_the_guard_a_tender_is_in_escrow_and_back_on_its_card() {
+    each(|world| {
+        let card = card(world, 1, 1_000);
+        let it = agree(world, plan(world, &[(2, SHOP, 900, 0)], &[(card, 200)], Capture::Now));
+        let it = it.unwrap();
+        let seen = world.payment(it.id);
+        world.hear(it.id, What::Captured(cny(700)));
+        assert_eq!((seen.state, seen.held_beside(2)), (PaymentState::Planned, 200));
+        world.tamper("update value_account set balance_minor = balance_minor + 200");
+        let escrow = -world.balance(Account::Escrow, 2);
+        assert_eq!((escrow, balance(world, card)), (900, 1_000), "all paid, and none of it by her");
+        assert!(world.found().iter().any(|it| it.name == "value.moves_differ"));
+        // The row itself would refuse to be both.
+        let both = "update tender_share set back_minor = amount_minor";
+        assert!(world.db.write(move |tx| tx.exec(both, store::args![])).is_err());
     });
 }
 
