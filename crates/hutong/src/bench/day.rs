@@ -17,8 +17,8 @@ use crate::say::{Refused, Report, bar};
 
 /// The platform's share with its account, in parts per million.
 const COMMISSION_PPM: i64 = 60_000;
-/// Rows that an import writes in one transaction.
-const SLICE: usize = 200;
+/// Rows that an import writes in one transaction: as many as hold the writer for about 5 ms.
+const SLICE: usize = 64;
 /// How long orders run before it is asked whether the import is over.
 const PORTION: Duration = Duration::from_millis(500);
 /// Stocks over which the rows are spread.
